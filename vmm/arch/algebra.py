@@ -1,0 +1,55 @@
+"""The words a meaning may use: what ``m`` offers.
+
+``m`` is whatever gives the words a meaning: numbers (the reference engine) or LLVM text (the native engine).  A meaning
+says what an instruction computes, never how an engine runs it: no Python ``if`` on a machine value, no engine, no delay
+slot.  Python ``if`` on ``m.big_endian`` is allowed: it is fixed when an engine is made.
+
+A *Word* is 64 bits.  Registers of a 32-bit core hold sign-extended 32-bit values.  A *field* is what the encoding cut out
+of the instruction; it becomes a Word by ``m.signed`` or ``m.unsigned``, or names a register.
+
+========================================  ==========================================================================
+``m.gpr[f]``                              read or write a general register; register 0 stays zero
+``m.hi``, ``m.lo``                        the accumulator, read or written as attributes
+``m.pc``                                  the address of this instruction, a Word
+``+ - * & | ^ ~``                         on 64-bit Words (``*``: low 64 bits); the right operand may be an int
+``a << n``                                by a constant
+``a.shl(b) a.shr(b) a.sar(b)``            by ``b`` (Word or int) modulo 64: left, logical right, arithmetic right
+``a == b  a != b``                        Conditions; the right operand may be an int
+``a.below(b)  a.less(b)``                 unsigned and signed order; Conditions combine with ``& | ~``
+``m.const(n)``                            an int as a Word
+``m.signed(x, w)  m.unsigned(x, w)``      field or low ``w`` bits of a Word, extended to 64 bits
+``m.word(x)``                             ``m.signed(x, 32)``, the manual's "word"
+``m.flag(c)``                             a Condition as a Word, 0 or 1
+``m.select(c, a, b)``                     choice between Words (or ints)
+``m.leading_zeros(x)``                    of 64 bits; 64 for zero
+``m.high_signed(a, b)``                   upper 64 bits of the 128-bit product; ``m.high_unsigned``
+``m.divide_signed(a, b)``                 ``(quotient, remainder)`` toward zero; ``b`` must not be zero; the one
+                                          overflow wraps; ``m.divide_unsigned``
+``m.require(c, "Ov")``                    raise the exception unless ``c``; names are those of ``ExcCode``
+``m.trap("Sys")``                         raise it
+``m.branch(c, off)``                      if ``c``, go on at pc + 4 + 4*signed(off) after the delay slot
+``m.branch_likely(c, off)``               the same; if not ``c`` the delay slot is skipped
+``m.jump_region(target)``                 jump within the 256 MiB region of pc + 4 after the delay slot
+``m.jump(word)``                          jump to a Word after the delay slot
+``m.link(f)``                             gpr[f] := pc + 8; ``f`` a field or an int
+``m.load(address, size)``                 zero-extended Word of 1, 2, 4 or 8 bytes, naturally aligned, else AdEL
+``m.store(address, size, word)``          the same for stores, AdES
+``m.store_masked(address, size, w, k)``   aligned store of only the bits that are set in the Word ``k``
+``m.load_linked(address, size)``          ``m.store_conditional(address, size, word)`` gives the flag as a Word
+``m.lane(address, size)``                 a Word: how many bytes of the aligned ``size``-byte unit lie before this
+                                          address, counted from its most significant byte
+                                          (big-endian: address & size-1; little-endian: its mirror image)
+``m.call(function, *words)``              ``function(m, *words)``, compiled once and called: for what is too long or
+                                          too rare to be inlined
+========================================  ==========================================================================
+
+Functions reached by ``m.call`` (privileged operations, exception entry, translation) may also use control flow::
+
+    for _ in m.when(condition):             the body is executed if the condition holds
+    for _ in m.otherwise():                 right after a ``when``: if it did not
+    for _ in m.repeat(lambda: condition):   while the condition holds
+    v = m.var(word); v.value; v.value = w   a variable that such bodies may change
+
+and state by name: ``m.state.NAME`` (a 64-bit slot of the CPU's state), ``m.root``, ``m.guest``, ``m.cp0`` (the files of
+CP0 registers: of the root context, of the guest context, of the one that runs): see ``vmm.arch.privileged``.
+"""

@@ -1,0 +1,126 @@
+"""A row is one instruction: its encoding, its syntax, where it exists, and what it means.
+
+A family is one chapter of the manual, in the manual's order.  ``decode_tree`` is the only decoder: the reference
+engine walks it, the native engine compiles it, the disassembler reads it.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import reduce
+from operator import and_
+from typing import Any, TypeVar
+
+from vmm.arch.encoding import Encoding
+
+Meaning = TypeVar("Meaning", bound=Callable[..., None])
+
+REMOVED_NEVER = 99
+
+
+@dataclass(frozen=True, slots=True)
+class Insn:
+    """One row.
+
+    ``since``/``until``: the first release that has it, and the first that no longer has it (1, 2, 3, 5, 6).
+    ``bits``: 64 for instructions of MIPS64 only; executing one where 64-bit operations are off raises RI.
+    ``ase``: the extension it belongs to ("VZ", "GINV", "TLBINV", "LLB", ...), or None.
+    ``cp0``: it needs coprocessor 0 (kernel mode, or Status.CU0), else CpU.
+    ``system``: it may change how the next instruction is fetched or what may interrupt it, so the engine looks
+    around (mode, interrupts, translation) before it goes on.
+    ``control``: it has a delay slot.
+    """
+    name: str
+    encoding: Encoding
+    syntax: str
+    meaning: Callable[..., None]
+    family: str
+    since: int
+    until: int
+    bits: int
+    ase: str | None
+    cp0: bool
+    system: bool
+    control: bool
+
+
+class Family:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.rows: list[Insn] = []
+
+    def insn(self, pattern: str, syntax: str, *, since: int = 1, until: int = REMOVED_NEVER, bits: int = 32,
+             ase: str | None = None, cp0: bool = False, system: bool = False,
+             control: bool = False) -> Callable[[Meaning], Meaning]:
+        """Add the decorated meaning as a row; its mnemonic is the first word of ``syntax``."""
+        def register(meaning: Meaning) -> Meaning:
+            self.rows.append(Insn(syntax.split()[0], Encoding.parse(pattern), syntax, meaning, self.name, since,
+                                  until, bits, ase, cp0, system, control))
+            return meaning
+        return register
+
+    def __iter__(self) -> Iterator[Insn]:
+        return iter(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Look at ``mask``; go on with the child for that value, else with ``other``."""
+    mask: int
+    children: dict[int, Tree]
+    other: Tree | None
+
+
+Tree = Fork | Insn
+
+
+def decode_tree(rows: Iterable[Insn], seen: int = 0) -> Tree | None:
+    """Split on the fixed bits that all rows share; a row with more fixed bits wins over a wider one."""
+    left = list(rows)
+    if not left:
+        return None
+    shared = reduce(and_, (row.encoding.mask for row in left)) & ~seen
+    if not shared:
+        return _narrowest_first(left, seen)
+    groups: dict[int, list[Insn]] = {}
+    for row in left:
+        groups.setdefault(row.encoding.match & shared, []).append(row)
+    children = {key: child for key, group in groups.items() if (child := decode_tree(group, seen | shared))}
+    return Fork(shared, children, None)
+
+
+def _narrowest_first(rows: list[Insn], seen: int) -> Tree:
+    """Rows that share no further fixed bit: one is the rest (all seen bits suffice), the others are special cases."""
+    if len(rows) == 1:
+        return rows[0]
+    rest = [row for row in rows if not row.encoding.mask & ~seen]
+    special = [row for row in rows if row.encoding.mask & ~seen]
+    if len(rest) > 1:
+        raise ValueError("same encoding: " + ", ".join(row.name for row in rest))
+    other: Tree | None = rest[0] if rest else None
+    masks = sorted({row.encoding.mask & ~seen for row in special}, key=int.bit_count)
+    for mask in masks:                               # widest case first, so the most special ends up outermost
+        group = [row for row in special if row.encoding.mask & ~seen == mask]
+        keys = {row.encoding.match & mask: row for row in group}
+        if len(keys) != len(group):
+            raise ValueError("same encoding: " + ", ".join(row.name for row in group))
+        other = Fork(mask, dict(keys), other)
+    assert other is not None
+    return other
+
+
+def decode(tree: Tree | None, word: int) -> Insn | None:
+    node = tree
+    while isinstance(node, Fork):
+        node = node.children.get(word & node.mask, node.other)
+    return node if node is not None and node.encoding.fits(word) else None
+
+
+def available(rows: Iterable[Insn], *, release: int, bits: int, ases: frozenset[str]) -> list[Insn]:
+    """The rows that a core of this release, width and set of extensions has."""
+    return [row for row in rows if row.since <= release < row.until and row.bits <= bits
+            and (row.ase is None or row.ase in ases)]
+
+
+AnyMachine = Any
+"""The type of ``m`` in a meaning: a meaning is generic over its algebra, which Python's types cannot say."""
