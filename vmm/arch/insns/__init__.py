@@ -1,0 +1,21 @@
+"""Every instruction, each once: ``ROWS`` is the families one after another, in the manual's order.
+
+Invariant: no two rows that one core can have share an encoding (``decode_tree`` refuses it).  A core's
+own table is ``vmm.arch.rows.available(ROWS, ...)``.
+"""
+from __future__ import annotations
+
+from vmm.arch.insns.arith import arith
+from vmm.arch.insns.bitfield import bitfield
+from vmm.arch.insns.branch import branch
+from vmm.arch.insns.logic import logic
+from vmm.arch.insns.memory import memory
+from vmm.arch.insns.move import move
+from vmm.arch.insns.muldiv import muldiv
+from vmm.arch.insns.shift import shift
+from vmm.arch.insns.trap import trap
+from vmm.arch.rows import Insn
+
+FAMILIES = (arith, logic, shift, muldiv, move, bitfield, branch, memory, trap)
+
+ROWS: tuple[Insn, ...] = tuple(row for family in FAMILIES for row in family)
