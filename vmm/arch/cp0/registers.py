@@ -1,0 +1,216 @@
+"""Every CP0 register under one roof, and by index.  (MIPS architecture, volume III, chapter 9)
+
+Invariant: an index, 8 * number + select, has at most one register, and every register is named here.
+"""
+from __future__ import annotations
+
+from types import ModuleType
+
+from vmm.arch.cp0 import (
+    registers_cache,
+    registers_config,
+    registers_exception,
+    registers_mmu,
+    registers_rare,
+    registers_vz,
+)
+from vmm.arch.cp0.fields import ALL_ONES, Access, Bits, Contexts, GuestTrap, Register, sign_extended
+from vmm.arch.cp0.registers_cache import (
+    DataHi,
+    DataLo,
+    DDataHi,
+    DDataLo,
+    DTagHi,
+    DTagLo,
+    L2DataHi,
+    L2DataLo,
+    L2TagHi,
+    L2TagLo,
+    L3DataHi,
+    L3DataLo,
+    L3TagHi,
+    L3TagLo,
+    TagHi,
+    TagLo,
+)
+from vmm.arch.cp0.registers_config import (
+    BEVVA,
+    CDMMBase,
+    CMGCRBase,
+    Config,
+    Config1,
+    Config2,
+    Config3,
+    Config4,
+    Config5,
+    Config6,
+    Config7,
+    EBase,
+    PRId,
+)
+from vmm.arch.cp0.registers_exception import (
+    EPC,
+    BadInstr,
+    BadInstrP,
+    BadInstrX,
+    Cause,
+    Compare,
+    Count,
+    ErrorEPC,
+    HWREna,
+    IntCtl,
+    KScratch1,
+    KScratch2,
+    KScratch3,
+    KScratch4,
+    KScratch5,
+    KScratch6,
+    LLAddr,
+    Mode,
+    NestedEPC,
+    NestedExc,
+    SRSCtl,
+    SRSMap,
+    SRSMap2,
+    Status,
+    View_IPL,
+    View_RIPL,
+)
+from vmm.arch.cp0.registers_mmu import (
+    BadVAddr,
+    Context,
+    ContextConfig,
+    DebugContextID,
+    EntryHi,
+    EntryLo0,
+    EntryLo1,
+    GlobalNumber,
+    Index,
+    MemoryMapID,
+    PageGrain,
+    PageMask,
+    PWBase,
+    PWCtl,
+    PWField,
+    PWSize,
+    Random,
+    SegCtl0,
+    SegCtl1,
+    SegCtl2,
+    UserLocal,
+    Wired,
+    XContext,
+    XContextConfig,
+)
+from vmm.arch.cp0.registers_rare import (
+    DEPC,
+    DESAVE,
+    MAAR,
+    MAARI,
+    SAAR,
+    SAARI,
+    CacheErr,
+    Debug,
+    Debug2,
+    ErrCtl,
+    MVPConf0,
+    MVPConf1,
+    MVPControl,
+    PerfCnt0,
+    PerfCnt1,
+    PerfCnt2,
+    PerfCnt3,
+    PerfCtl0,
+    PerfCtl1,
+    PerfCtl2,
+    PerfCtl3,
+    SRSConf0,
+    SRSConf1,
+    SRSConf2,
+    SRSConf3,
+    SRSConf4,
+    TCBind,
+    TCContext,
+    TCHalt,
+    TCRestart,
+    TCSchedule,
+    TCScheFBack,
+    TCStatus,
+    TraceControl,
+    TraceControl2,
+    TraceDBPC,
+    TraceIBPC,
+    UserTraceData1,
+    VPControl,
+    VPEConf0,
+    VPEConf1,
+    VPEControl,
+    VPEOpt,
+    VPESchedule,
+    VPEScheFBack,
+    WatchHi,
+    WatchHi1,
+    WatchHi2,
+    WatchHi3,
+    WatchHi4,
+    WatchHi5,
+    WatchHi6,
+    WatchHi7,
+    WatchLo,
+    WatchLo1,
+    WatchLo2,
+    WatchLo3,
+    WatchLo4,
+    WatchLo5,
+    WatchLo6,
+    WatchLo7,
+    YQMask,
+)
+from vmm.arch.cp0.registers_vz import (
+    GTOffset,
+    GuestAccess,
+    GuestCtl0,
+    GuestCtl0Ext,
+    GuestCtl1,
+    GuestCtl2,
+    GuestCtl3,
+)
+
+__all__ = [
+    "ALL_ONES", "Access", "BEVVA", "BadInstr", "BadInstrP", "BadInstrX", "BadVAddr", "Bits", "CDMMBase",
+    "CMGCRBase", "CacheErr", "Cause", "Compare", "Config", "Config1", "Config2", "Config3", "Config4",
+    "Config5", "Config6", "Config7", "Context", "ContextConfig", "Contexts", "Count", "DDataHi",
+    "DDataLo", "DEPC", "DESAVE", "DTagHi", "DTagLo", "DataHi", "DataLo", "Debug", "Debug2",
+    "DebugContextID", "EBase", "EPC", "EntryHi", "EntryLo0", "EntryLo1", "ErrCtl", "ErrorEPC",
+    "GTOffset", "GlobalNumber", "GuestAccess", "GuestCtl0", "GuestCtl0Ext", "GuestCtl1", "GuestCtl2",
+    "GuestCtl3", "GuestTrap", "HWREna", "Index", "IntCtl", "KScratch1", "KScratch2", "KScratch3",
+    "KScratch4", "KScratch5", "KScratch6", "L2DataHi", "L2DataLo", "L2TagHi", "L2TagLo", "L3DataHi",
+    "L3DataLo", "L3TagHi", "L3TagLo", "LLAddr", "MAAR", "MAARI", "MVPConf0", "MVPConf1", "MVPControl",
+    "MemoryMapID", "Mode", "NestedEPC", "NestedExc", "PRId", "PWBase", "PWCtl", "PWField", "PWSize",
+    "PageGrain", "PageMask", "PerfCnt0", "PerfCnt1", "PerfCnt2", "PerfCnt3", "PerfCtl0", "PerfCtl1",
+    "PerfCtl2", "PerfCtl3", "REGISTERS", "Random", "Register", "SAAR", "SAARI", "SRSConf0", "SRSConf1",
+    "SRSConf2", "SRSConf3", "SRSConf4", "SRSCtl", "SRSMap", "SRSMap2", "SegCtl0", "SegCtl1", "SegCtl2",
+    "Status", "TCBind", "TCContext", "TCHalt", "TCRestart", "TCScheFBack", "TCSchedule", "TCStatus",
+    "TagHi", "TagLo", "TraceControl", "TraceControl2", "TraceDBPC", "TraceIBPC", "UserLocal",
+    "UserTraceData1", "VPControl", "VPEConf0", "VPEConf1", "VPEControl", "VPEOpt", "VPEScheFBack",
+    "VPESchedule", "View_IPL", "View_RIPL", "WatchHi", "WatchHi1", "WatchHi2", "WatchHi3", "WatchHi4",
+    "WatchHi5", "WatchHi6", "WatchHi7", "WatchLo", "WatchLo1", "WatchLo2", "WatchLo3", "WatchLo4",
+    "WatchLo5", "WatchLo6", "WatchLo7", "Wired", "XContext", "XContextConfig", "YQMask", "sign_extended",
+]
+
+_FILES: tuple[ModuleType, ...] = (registers_mmu, registers_exception, registers_vz, registers_config,
+                                  registers_rare, registers_cache)
+
+
+def _by_index() -> dict[int, type[Register]]:
+    table: dict[int, type[Register]] = {}
+    for file in _FILES:
+        for register in vars(file).values():
+            if isinstance(register, type) and issubclass(register, Register) and register is not Register:
+                if register.index in table:
+                    raise TypeError(f"{register.name} and {table[register.index].name} have one number")
+                table[register.index] = register
+    return dict(sorted(table.items()))
+
+
+REGISTERS = _by_index()
