@@ -13,9 +13,11 @@ from vmm.arch.insns.memory import memory
 from vmm.arch.insns.move import move
 from vmm.arch.insns.muldiv import muldiv
 from vmm.arch.insns.shift import shift
+from vmm.arch.insns.system import system
 from vmm.arch.insns.trap import trap
+from vmm.arch.insns.virtual import vz
 from vmm.arch.rows import Insn
 
-FAMILIES = (arith, logic, shift, muldiv, move, bitfield, branch, memory, trap)
+FAMILIES = (arith, logic, shift, muldiv, move, bitfield, branch, memory, trap, system, vz)
 
 ROWS: tuple[Insn, ...] = tuple(row for family in FAMILIES for row in family)

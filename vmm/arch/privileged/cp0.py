@@ -1,0 +1,212 @@
+"""Moves to and from CP0: what a read gives, what a write changes, and which ones leave a guest.  (mips.md 2, 7.4)
+
+A register is named by ``index``, 8*rd + sel, a Word.  Registers 32 bits wide are held zero-extended, 64-bit ones as
+they are (sign-extended on a 32-bit core).
+"""
+from __future__ import annotations
+
+from vmm.arch.cp0 import REGISTERS
+from vmm.arch.cp0.registers import (Cause, Compare, Config, Count, EBase, EntryHi, EntryLo0, EntryLo1, GTOffset,
+                                    GuestCtl0, GuestCtl0Ext, GuestCtl2, HWREna, PageGrain, PageMask, Random, Status,
+                                    UserLocal, Wired)
+from vmm.arch.exceptions import GExcCode
+from vmm.arch.privileged.exception import exit_guest
+from vmm.arch.privileged.mode import KERNEL
+from vmm.arch.privileged.names import File
+from vmm.arch.privileged.timer import count, guest_count, schedule, set_cause, set_count
+from vmm.arch.privileged.tlb import random_index
+from vmm.arch.privileged.translate import RI_BIT, XI_BIT
+from vmm.arch.rows import AnyMachine
+from vmm.arch.state import GUEST_FILE, OFFSET, REGISTERS_PER_FILE, ROOT_FILE
+
+MMU_REGISTERS = (0, 8, 16, 24, 32, 33, 35, 37, 40, 41, 42, 43, 44, 45, 46, 47, 48, 54, 80, 160)
+"""Index Random EntryLo0/1 Context(Config) XContextConfig MemoryMapID PageMask PageGrain SegCtl PW* Wired EntryHi XContext:
+what GuestCtl0.AT = 1 keeps from the guest."""
+AT_GUEST = 3
+IN_ENTRY_LO = 0x3FFF_FFFF
+WIDE: tuple[int, ...] = tuple(int(n in REGISTERS and REGISTERS[n].bits64) for n in range(REGISTERS_PER_FILE))
+"""1 for each register of 64 bits, by index."""
+
+
+def need_cp0(m: AnyMachine) -> None:
+    """CpU unless CP0 may be used; in a guest that root has not given CP0, a privileged-sensitive exit."""
+    s = m.state
+    allowed = (s.priv == KERNEL) | m.cp0.on(Status.CU0)
+    for _ in m.when(~allowed):
+        s.trap_ce = 0
+        m.trap("CpU")
+    for _ in m.when((s.in_guest != 0) & ~m.root.on(GuestCtl0.CP0)):
+        m.call(exit_guest, m.const(GExcCode.GPSI))
+
+
+def is_mmu_register(m: AnyMachine, index: AnyMachine) -> AnyMachine:
+    """1 if GuestCtl0.AT governs the register."""
+    low = sum(1 << n for n in MMU_REGISTERS if n < 64)
+    found = m.select(index.below(m.const(64)), m.const(low).shr(index) & 1, 0)
+    return found | m.flag((index == EntryHi.index) | (index == 160))
+
+
+def keep_from_guest(m: AnyMachine, index: AnyMachine, write: AnyMachine) -> None:
+    """Exit (GPSI) if the guest may not touch this register by itself (mips.md 7.4)."""
+    s, ctl = m.state, m.root
+    absent = (m.slot(index + OFFSET["guest_present"]) == 0) & (m.slot(index + OFFSET["root_present"]) != 0)
+    mmu = (m.call(is_mmu_register, index) != 0) & (ctl.get(GuestCtl0.AT) != AT_GUEST)
+    timer = ((index == Count.index) | (index == Compare.index)) & ~ctl.on(GuestCtl0.GT)
+    counting = (index == Count.index) & (write != 0)
+    config = (index.shr(3) == Config.number[0]) & (write != 0) & ~ctl.on(GuestCtl0.CF)
+    for _ in m.when((s.in_guest != 0) & (absent | mmu | timer | counting | config)):
+        m.call(exit_guest, m.const(GExcCode.GPSI))
+
+
+def read(m: AnyMachine, index: AnyMachine) -> AnyMachine:
+    """The register as held; MFC0 and DMFC0 differ only in what they do with it."""
+    s = m.state
+    m.call(keep_from_guest, index, m.const(0))
+    guest = s.in_guest != 0
+    present = m.select(guest, m.slot(index + OFFSET["guest_present"]), m.slot(index + OFFSET["root_present"]))
+    value = m.var(m.cp0.at(index) & present)
+    for _ in m.when(index == Count.index):
+        value.value = m.call(count)
+    for _ in m.when(index == Random.index):
+        value.value = m.call(random_index, s.base, s.in_guest) & present
+    return value.value
+
+
+def read_of_guest(m: AnyMachine, index: AnyMachine) -> AnyMachine:
+    """MFGC0: a register of the guest context, read by root."""
+    value = m.var(m.guest.at(index) & m.slot(index + OFFSET["guest_present"]))
+    for _ in m.when(index == Count.index):
+        value.value = m.call(guest_count)
+    return value.value
+
+
+def low_half(m: AnyMachine, index: AnyMachine, value: AnyMachine) -> AnyMachine:
+    """What MFC0 gives of a register: EntryLo's RI and XI come down to bits 31 and 30."""
+    lowered = value & IN_ENTRY_LO | (value.shr(XI_BIT).shl(30))
+    return m.word(m.select(is_entry_lo(m, index), lowered, value))
+
+
+def from_low_half(m: AnyMachine, index: AnyMachine, value: AnyMachine) -> AnyMachine:
+    """What MTC0 offers to a register: sign-extended; EntryLo's bits 31 and 30 go up to RI and XI."""
+    raised = value & IN_ENTRY_LO | (value.shr(30) & 3).shl(XI_BIT)
+    return m.select(is_entry_lo(m, index), raised, m.word(value))
+
+
+def is_entry_lo(m: AnyMachine, index: AnyMachine) -> AnyMachine:
+    return (index == EntryLo0.index) | (index == EntryLo1.index)
+
+
+def write(m: AnyMachine, index: AnyMachine, value: AnyMachine) -> None:
+    """MTC0 and DMTC0 in the context that runs."""
+    s = m.state
+    m.call(keep_from_guest, index, m.const(1))
+    guest = s.in_guest != 0
+    mask = m.select(guest, m.slot(index + OFFSET["guest_writable"]), m.slot(index + OFFSET["root_writable"]))
+    old = m.cp0.at(index)
+    offered = m.call(adjust, s.base, index, value)
+    new = old & ~mask | (offered & mask)
+    changed = (old ^ new) & m.slot(index + OFFSET["guest_sensitive"])
+    for _ in m.when(guest & (changed != 0)):
+        for _ in m.when(m.call(field_change_exits, index, changed) != 0):
+            m.call(exit_guest, m.const(GExcCode.GSFC))
+    m.call(put, s.base, index, new, offered)
+
+
+def field_change_exits(m: AnyMachine, index: AnyMachine, changed: AnyMachine) -> AnyMachine:
+    """1 unless GuestCtl0.SFC1, SFC2 or GuestCtl0Ext.FCD let the guest change these fields itself."""
+    ctl = m.root
+    freed = (m.select(ctl.on(GuestCtl0.SFC1), Status.CU1.mask, 0)
+             | m.select(ctl.on(GuestCtl0.SFC2), Status.CU2.mask, 0))
+    left = changed & ~m.select(index == Status.index, freed, 0)
+    return m.flag((left != 0) & ~ctl.on(GuestCtl0Ext.FCD))
+
+
+def write_of_guest(m: AnyMachine, index: AnyMachine, value: AnyMachine) -> None:
+    """MTGC0 and DMTGC0: a register of the guest context, written by root."""
+    mask = m.slot(index + OFFSET["mtgc0_writable"])
+    offered = m.call(adjust, m.const(GUEST_FILE), index, value)
+    for _ in m.when(index == Cause.index):
+        m.state.guest_ip = offered & mask & m.select(m.slot(GuestCtl2.index + OFFSET["root_present"]) == 0, 0xFC00, 0)
+    m.call(put, m.const(GUEST_FILE), index, m.guest.at(index) & ~mask | (offered & mask), offered)
+
+
+def adjust(m: AnyMachine, base: AnyMachine, index: AnyMachine, value: AnyMachine) -> AnyMachine:
+    """The offered value, with fields that refuse it replaced by what they hold."""
+    file = File(m, base)
+    offered = m.var(m.select(m.call(is_wide, index) != 0, value, m.unsigned(value, 32)))
+    for _ in m.when(is_entry_lo(m, index)):
+        grain = file[PageGrain]
+        refused = (m.select((grain & PageGrain.RIE.mask) == 0, m.const(1).shl(RI_BIT), 0)
+                   | m.select((grain & PageGrain.XIE.mask) == 0, m.const(1).shl(XI_BIT), 0))
+        offered.value = offered.value & ~refused
+    for _ in m.when(index == PageMask.index):
+        offered.value = m.call(legal_page_mask, value & m.state.page_mask_bits)
+    for _ in m.when((index == EBase.index) & ((value & EBase.WG.mask) == 0)):
+        offered.value = m.word(value & 0x3FFF_FFFF | 0x8000_0000)
+    return offered.value
+
+
+def is_wide(m: AnyMachine, index: AnyMachine) -> AnyMachine:
+    """1 for registers of 64 bits."""
+    return m.table(WIDE, index)
+
+
+def legal_page_mask(m: AnyMachine, mask: AnyMachine) -> AnyMachine:
+    """The largest legal mask within the bits offered: pairs of ones from bit 13 up (mips.md 2, PageMask)."""
+    pairs, result, going = mask.shr(13), m.var(m.const(0)), m.var(m.const(0))
+    for _ in m.repeat(lambda: (pairs.shr(going.value) & 3) == 3):
+        result.value = result.value | m.const(3).shl(going.value)
+        going.value = going.value + 2
+    return result.value.shl(13)
+
+
+def put(m: AnyMachine, base: AnyMachine, index: AnyMachine, new: AnyMachine, offered: AnyMachine) -> None:
+    """Store a merged value, with what the write does beside it."""
+    file = File(m, base)
+    for _ in m.when(index == Cause.index):
+        m.call(set_cause, base, new)
+    for _ in m.otherwise():
+        file.put_at(index, new)
+    for _ in m.when(index == Count.index):
+        for _ in m.when(base == ROOT_FILE):
+            m.call(set_count, offered)
+    for _ in m.when(index == Compare.index):
+        file.put(Cause.TI, 0)
+    for _ in m.when((index == Compare.index) | (index == GTOffset.index)):
+        m.call(schedule)
+    for _ in m.when(index == Wired.index):
+        m.call(limit_wired, base)
+
+
+def limit_wired(m: AnyMachine, base: AnyMachine) -> None:
+    """Wired wraps at the TLB's size before release 6 (mips.md 2)."""
+    file = File(m, base)
+    size = m.select(base == ROOT_FILE, m.slot(OFFSET["tlb_size"]), m.slot(OFFSET["tlb_size"] + 1))
+    _, wrapped = m.divide_unsigned(file.get(Wired.Wired), m.select(size == 0, 1, size))
+    file[Wired] = file[Wired] & ~Wired.Wired.mask | wrapped
+
+
+def hardware_register(m: AnyMachine, number: AnyMachine) -> AnyMachine:
+    """RDHWR: RI unless kernel, CU0 or HWREna allows it and the register exists."""
+    s = m.state
+    privileged = (s.priv == KERNEL) | m.cp0.on(Status.CU0)
+    enabled = (m.cp0[HWREna].shr(number) & 1) != 0
+    known = (m.const(0x2000_000F).shr(number) & 1) != 0
+    local = (number != 29) | (m.slot(UserLocal.index + OFFSET["root_present"]) != 0)
+    m.require((privileged | enabled) & known & local, "RI")
+    for _ in m.when((number == 2) & (s.in_guest != 0) & ~m.root.on(GuestCtl0.GT)):
+        m.call(exit_guest, m.const(GExcCode.GPSI))
+    value = m.var(m.cp0[EBase] & EBase.CPUNum.mask)
+    value.value = m.select(number == 1, s.synci_step, value.value)
+    value.value = m.select(number == 3, s.ccres, value.value)
+    value.value = m.select(number == 29, m.cp0[UserLocal], value.value)
+    for _ in m.when(number == 2):
+        value.value = m.word(m.call(count))
+    return value.value
+
+
+def set_interrupt_enable(m: AnyMachine, enable: AnyMachine) -> AnyMachine:
+    """DI and EI: the old Status."""
+    old = m.cp0[Status]
+    m.cp0[Status] = old & ~Status.IE.mask | enable
+    return m.word(old)

@@ -1,0 +1,116 @@
+"""Count and Compare, and interrupts.  (mips.md 6, 7.6)
+
+Time is ``state.ticks``.  Count advances once in 2^count_shift ticks; ``compare_at`` holds the tick of the next match,
+so that nothing needs to look at Count while instructions run.
+"""
+from __future__ import annotations
+
+from vmm.arch.cp0.registers import (Cause, Compare, Count, Debug, GTOffset, GuestCtl0, GuestCtl2, IntCtl, Status)
+from vmm.arch.exceptions import ExcCode
+from vmm.arch.privileged.mode import update_mode
+from vmm.arch.privileged.names import File
+from vmm.arch.rows import AnyMachine
+from vmm.arch.state import GUEST_FILE, OFFSET, ROOT_FILE
+
+NEVER = (1 << 62)
+HARDWARE_LINES = 0xFC00
+GUEST_LINE_BITS = 0x3F << 10
+
+
+def root_count(m: AnyMachine) -> AnyMachine:
+    """Root Count now, zero-extended; the register itself while Cause.DC stops it."""
+    s = m.state
+    running = m.unsigned(s.ticks.shr(s.count_shift) + s.count_base, 32)
+    return m.select(m.root.on(Cause.DC), m.unsigned(m.root[Count], 32), running)
+
+
+def guest_count(m: AnyMachine) -> AnyMachine:
+    return m.unsigned(m.call(root_count) + m.root[GTOffset], 32)
+
+
+def count(m: AnyMachine) -> AnyMachine:
+    """Count of the context that runs."""
+    return m.select(m.state.in_guest != 0, m.call(guest_count), m.call(root_count))
+
+
+def set_count(m: AnyMachine, value: AnyMachine) -> None:
+    s = m.state
+    m.root[Count] = m.unsigned(value, 32)
+    s.count_base = m.unsigned(value - s.ticks.shr(s.count_shift), 32)
+    m.call(schedule)
+
+
+def set_cause(m: AnyMachine, base: AnyMachine, value: AnyMachine) -> None:
+    """A new Cause whose writable bits are merged already: stopping Count keeps it, starting goes on from there."""
+    file = File(m, base)
+    before = m.call(root_count)
+    stops = base == ROOT_FILE
+    changed = ((file[Cause] ^ value) & Cause.DC.mask) != 0
+    file[Cause] = value
+    for _ in m.when(stops & changed):
+        m.call(set_count, before)
+
+
+def schedule(m: AnyMachine) -> None:
+    """Find the ticks of the next Compare matches; Count == Compare now means a whole round later (TM-8)."""
+    m.call(schedule_one, m.const(0), m.const(ROOT_FILE), m.call(root_count))
+    m.call(schedule_one, m.const(1), m.const(GUEST_FILE), m.call(guest_count))
+
+
+def schedule_one(m: AnyMachine, which: AnyMachine, base: AnyMachine, now: AnyMachine) -> None:
+    s = m.state
+    ahead = m.unsigned(File(m, base)[Compare] - now - 1, 32) + 1
+    at = (s.ticks.shr(s.count_shift) + ahead).shl(s.count_shift)
+    stopped = m.root.on(Cause.DC)
+    m.set_slot(which + OFFSET["compare_at"], m.select(stopped, NEVER, at))
+
+
+def look_around(m: AnyMachine) -> None:
+    """Before the next instruction: timers, interrupt lines, mode, and an interrupt if one is due (``state.trap``)."""
+    s = m.state
+    for which, file in ((0, m.root), (1, m.guest)):
+        at = OFFSET["compare_at"] + which
+        for _ in m.when(~s.ticks.below(m.slot(at))):
+            file.put(Cause.TI, 1)
+            m.set_slot(at, m.slot(at) + m.const(1 << 32).shl(s.count_shift))
+    m.call(update_lines)
+    m.call(update_mode)
+    m.call(take_interrupt)
+
+
+def update_lines(m: AnyMachine) -> None:
+    """Cause.IP of both contexts from what drives it (mips.md 7.6)."""
+    s = m.state
+    timer = m.root.get(Cause.TI).shl(m.root.get(IntCtl.IPTI) + 8) & HARDWARE_LINES
+    m.root[Cause] = m.root[Cause] & ~HARDWARE_LINES | s.irq_lines | timer
+    for _ in m.when(s.has_vz != 0):
+        passed = s.irq_lines & m.root.get(GuestCtl0.PIP).shl(10)
+        virtual = m.root.get(GuestCtl2.VIP).shl(10)
+        timer = m.guest.get(Cause.TI).shl(m.guest.get(IntCtl.IPTI) + 8) & HARDWARE_LINES
+        m.guest[Cause] = m.guest[Cause] & ~HARDWARE_LINES | passed | virtual | s.guest_ip | timer
+
+
+def take_interrupt(m: AnyMachine) -> None:
+    s = m.state
+    root_due = m.call(due, m.const(ROOT_FILE))
+    for _ in m.when(m.call(waiting, m.const(ROOT_FILE)) != 0):
+        s.halted = 0                                   # WII: a masked-by-IE interrupt ends WAIT as well
+    for _ in m.when((root_due != 0) & ~m.root.on(Debug.DM)):
+        s.trap = ExcCode.Int + 1
+        s.trap_root = s.in_guest
+    for _ in m.otherwise():
+        for _ in m.when(s.in_guest != 0):
+            for _ in m.when(m.call(due, m.const(GUEST_FILE)) != 0):
+                s.trap = ExcCode.Int + 1
+
+
+def waiting(m: AnyMachine, base: AnyMachine) -> AnyMachine:
+    """The pending interrupts that the mask lets through."""
+    file = File(m, base)
+    return file[Cause] & file[Status] & Status.IM.mask
+
+
+def due(m: AnyMachine, base: AnyMachine) -> AnyMachine:
+    status = File(m, base)[Status]
+    open_ = (status & (Status.IE.mask | Status.EXL.mask | Status.ERL.mask)) == Status.IE.mask
+    return m.select(open_, m.call(waiting, base), 0)

@@ -1,0 +1,145 @@
+"""The TLB instructions, on the root's TLB or the guest's.  (mips.md 4.4, 7.5)
+
+``file`` is the slot of the CP0 file that gives the operands, ``tlb`` 0 for the root's TLB and 1 for the guest's,
+``guest_id`` the GuestID that entries are written with and looked up by.
+"""
+from __future__ import annotations
+
+from vmm.arch.cp0.registers import (Config5, EntryHi, EntryLo0, EntryLo1, GuestCtl1, Index, MemoryMapID, PageMask,
+                                    Wired)
+from vmm.arch.privileged.mode import address_space
+from vmm.arch.privileged.names import File
+from vmm.arch.privileged.translate import GLOBAL, find
+from vmm.arch.rows import AnyMachine
+from vmm.arch.state import GUEST_FILE, OFFSET, TLB_SLOTS, TlbSlot
+
+SMALLEST_PAIR = 0x1FFF
+EHINV = 1 << 10
+BY_ALL, BY_ADDRESS, BY_SPACE, BY_BOTH = range(4)
+"""GINVT's types (HM-10)."""
+
+
+def own(m: AnyMachine) -> tuple[AnyMachine, AnyMachine, AnyMachine]:
+    """file, tlb, guest_id for TLB instructions of the running context."""
+    s = m.state
+    guest_id = m.select(s.in_guest != 0, m.root.get(GuestCtl1.ID), m.root.get(GuestCtl1.RID)) & s.guest_ids
+    return s.base, s.in_guest, guest_id
+
+
+def of_guest(m: AnyMachine) -> tuple[AnyMachine, AnyMachine, AnyMachine]:
+    """The same for the root's TLBG* instructions."""
+    return m.const(GUEST_FILE), m.const(1), m.root.get(GuestCtl1.RID) & m.state.guest_ids
+
+
+def entry_slot(m: AnyMachine, tlb: AnyMachine, index: AnyMachine) -> AnyMachine:
+    return m.select(tlb == 0, OFFSET["root_tlb"], OFFSET["guest_tlb"]) + index.shl(3)
+
+
+def probe(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine) -> None:
+    file = File(m, base)
+    hit = m.call(find, tlb, file[EntryHi], address_space(m, file), guest_id)
+    start = m.select(tlb == 0, OFFSET["root_tlb"], OFFSET["guest_tlb"])
+    file[Index] = m.select(hit == 0, m.const(0x8000_0000), (hit - start).shr(3))
+
+
+def read(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine) -> None:
+    s, file = m.state, File(m, base)
+    index = file.get(Index.Index)
+    for _ in m.when(index.below(m.slot(tlb + OFFSET["tlb_size"]))):
+        at = m.call(entry_slot, tlb, index)
+        space = m.slot(at + TlbSlot.ASID)
+        shared = m.slot(at + TlbSlot.GLOBAL)
+        valid = m.slot(at + TlbSlot.VALID) != 0
+        by_mmid = file.on(Config5.MI)
+        hi = m.slot(at + TlbSlot.VPN) | m.select(by_mmid, 0, space)
+        file[EntryHi] = m.select(valid, hi, EHINV)
+        file[EntryLo0] = m.select(valid, m.slot(at + TlbSlot.LO0) & ~GLOBAL | shared, 0)
+        file[EntryLo1] = m.select(valid, m.slot(at + TlbSlot.LO1) & ~GLOBAL | shared, 0)
+        file[PageMask] = m.select(valid, m.slot(at + TlbSlot.MASK) & ~SMALLEST_PAIR, 0)
+        file[MemoryMapID] = m.select(by_mmid & valid, space, file[MemoryMapID])
+        for _ in m.when((s.in_guest == 0) & (s.guest_ids != 0)):
+            m.root.put(GuestCtl1.RID, m.slot(at + TlbSlot.GUEST))
+
+
+def write_random(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine) -> None:
+    m.call(write_at, base, tlb, guest_id, m.call(random_index, base, tlb))
+
+
+def write_indexed(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine) -> None:
+    m.call(write_at, base, tlb, guest_id, File(m, base).get(Index.Index))
+
+
+def random_index(m: AnyMachine, base: AnyMachine, tlb: AnyMachine) -> AnyMachine:
+    """The next of a fixed sequence over the entries that are not wired; the same on every run."""
+    s = m.state
+    s.random_seed = m.unsigned(s.random_seed * 1103515245 + 12345, 31)
+    size = m.slot(tlb + OFFSET["tlb_size"])
+    wired = File(m, base).get(Wired.Wired)
+    free = m.select(wired.below(size), size - wired, 1)
+    _, offset = m.divide_unsigned(s.random_seed.shr(8), free)
+    return m.select(wired.below(size), wired, size - 1) + offset
+
+
+def write_at(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine, index: AnyMachine) -> None:
+    """Write the entry; an index beyond the TLB is UNDEFINED before release 6: dropped."""
+    s, file = m.state, File(m, base)
+    for _ in m.when(index.below(m.slot(tlb + OFFSET["tlb_size"]))):
+        at = m.call(entry_slot, tlb, index)
+        m.call(forget, at, tlb)
+        mask = file[PageMask] | SMALLEST_PAIR
+        hi, lo0, lo1 = file[EntryHi], file[EntryLo0], file[EntryLo1]
+        pfn_kept = ~(mask.shr(7) & ~0x3F)              # PFN bits that lie under the mask are dropped
+        m.set_slot(at + TlbSlot.VPN, hi & s.vpn_mask & ~mask)
+        m.set_slot(at + TlbSlot.MASK, mask)
+        m.set_slot(at + TlbSlot.LO0, lo0 & pfn_kept)
+        m.set_slot(at + TlbSlot.LO1, lo1 & pfn_kept)
+        m.set_slot(at + TlbSlot.ASID, address_space(m, file))
+        m.set_slot(at + TlbSlot.GLOBAL, lo0 & lo1 & GLOBAL)
+        m.set_slot(at + TlbSlot.GUEST, guest_id)
+        m.set_slot(at + TlbSlot.VALID, m.flag((hi & EHINV) == 0))
+        m.call(forget, at, tlb)
+
+
+def forget(m: AnyMachine, at: AnyMachine, tlb: AnyMachine) -> None:
+    """Drop what the engine remembers of translations that used this entry."""
+    for _ in m.when(m.slot(at + TlbSlot.VALID) != 0):
+        second = (tlb == 0) & (m.slot(at + TlbSlot.GUEST) != 0) | ((tlb == 0) & (m.state.guest_ids == 0))
+        m.forget_pages(m.slot(at + TlbSlot.VPN), m.slot(at + TlbSlot.MASK), m.flag(second))
+
+
+def invalidate(m: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine, how: AnyMachine, va: AnyMachine,
+               tag: AnyMachine, start: AnyMachine) -> None:
+    """Invalidate the entries of ``guest_id`` from index ``start`` that match: TLBINV, TLBINVF and GINVT in one."""
+    s = m.state
+    entry = m.var(m.call(entry_slot, tlb, start))
+    end = m.call(entry_slot, tlb, m.slot(tlb + OFFSET["tlb_size"]))
+    for _ in m.repeat(lambda: entry.value.below(end)):
+        at = entry.value
+        shared = m.slot(at + TlbSlot.GLOBAL) != 0
+        same_space = m.slot(at + TlbSlot.ASID) == tag
+        same_page = ((m.slot(at + TlbSlot.VPN) ^ (va & s.vpn_mask)) & ~m.slot(at + TlbSlot.MASK)) == 0
+        wanted = ((how == BY_ALL) | ((how == BY_ADDRESS) & same_page) | ((how == BY_SPACE) & same_space & ~shared)
+                  | ((how == BY_BOTH) & same_page & (same_space | shared)))
+        for _ in m.when(wanted & (m.slot(at + TlbSlot.GUEST) == guest_id)):
+            m.call(forget, at, tlb)
+            m.set_slot(at + TlbSlot.VALID, m.const(0))
+        entry.value = at + TLB_SLOTS
+
+
+def invalidate_space(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine) -> None:
+    """TLBINV; wired entries are not spared."""
+    tag = address_space(m, File(m, base))
+    m.call(invalidate, tlb, guest_id, m.const(BY_SPACE), m.const(0), tag, m.const(0))
+
+
+def invalidate_all(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine) -> None:
+    """TLBINVF; wired entries are not spared."""
+    m.call(invalidate, tlb, guest_id, m.const(BY_ALL), m.const(0), m.const(0), m.const(0))
+
+
+def invalidate_globally(m: AnyMachine, va: AnyMachine, how: AnyMachine) -> None:
+    """GINVT as this CPU sees it: the complete form spares wired entries (HM-10)."""
+    file = m.cp0
+    start = m.select(how == BY_ALL, file.get(Wired.Wired), 0)
+    _, tlb, guest_id = own(m)
+    m.call(invalidate, tlb, guest_id, how, va, file[MemoryMapID] & 0xFFFF, start)

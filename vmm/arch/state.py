@@ -1,0 +1,164 @@
+"""The state of one CPU: a struct of 64-bit slots with a declared layout.
+
+Both engines work on the same struct, in native memory; Python sees it through a view.  What is here is the snapshot of
+a CPU, except the slots marked derived, which ``update_mode`` and the engine make again.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+REGISTERS_PER_FILE = 256
+TLB_CAPACITY = 128
+TLB_SLOTS = 8
+REGION_CAPACITY = 8
+REGION_SLOTS = 4
+WATCH_CAPACITY = 32
+BREAK_CAPACITY = 256
+
+
+class TlbSlot:
+    """Where each part of a TLB entry lies within its ``TLB_SLOTS`` slots."""
+    VPN = 0        # EntryHi's R and VPN2, the bits under the page mask cleared
+    MASK = 1       # PageMask | 0x1fff: the bits of an address that do not take part in the match
+    LO0 = 2        # EntryLo of the even page, as written (G stored in GLOBAL)
+    LO1 = 3
+    ASID = 4
+    GLOBAL = 5     # 1 if both EntryLo.G were set
+    GUEST = 6      # GuestID; 0 is the root's own
+    VALID = 7      # 0 after EHINV, TLBINV and at reset
+
+
+class RegionSlot:
+    """A piece of physical memory that is backed by host memory."""
+    BASE = 0       # first physical address
+    END = 1        # first address after it
+    HOST = 2       # host address of BASE
+    READ_ONLY = 3  # stores leave to Python
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    name: str
+    count: int
+    note: str
+
+
+def _slots(*rows: tuple[str, int, str]) -> tuple[Slot, ...]:
+    return tuple(Slot(*row) for row in rows)
+
+
+# fmt: off
+SLOTS: tuple[Slot, ...] = _slots(
+    ("gpr",             32, "general registers; 32-bit values sign-extended"),
+    ("hi",               1, "accumulator, upper word"),
+    ("lo",               1, "accumulator, lower word"),
+    ("pc",               1, "address of the next instruction"),
+    ("in_slot",          1, "1: the next instruction is a delay slot"),
+    ("target",           1, "where to go after the delay slot"),
+    ("next_pc",          1, "while a heavy instruction runs: where to go after it"),
+    ("ticks",            1, "virtual time: instructions tried, plus ticks skipped by WAIT"),
+    ("idle_ticks",       1, "of these, ticks skipped by WAIT"),
+    ("until",            1, "run() ends when ticks reaches it"),
+    ("deadline",         1, "derived: min(until, the next Compare match)"),
+    ("instr",            1, "the instruction that trapped"),
+    ("prior",            1, "the branch before it, if it is in a delay slot"),
+
+    ("llbit",            1, "LL/SC link"),
+    ("lladdr",           1, "physical address of the link"),
+    ("halted",           1, "1: in WAIT"),
+    ("irq_lines",        1, "hardware interrupt lines, in Cause.IP position"),
+    ("guest_ip",         1, "guest Cause.IP lines raised by the root without GuestCtl2"),
+    ("count_base",       1, "root Count - (ticks >> count_shift), while it runs"),
+    ("compare_at",       2, "tick of the next Count == Compare: root, guest"),
+    ("random_seed",      1, "state of the Random sequence"),
+
+    ("trap",             1, "0, or 1 + ExcCode of an exception to deliver"),
+    ("trap_badvaddr",    1, "its address"),
+    ("trap_ce",          1, "its coprocessor"),
+    ("trap_refill",      1, "1: TLB refill, 2: XTLB refill"),
+    ("trap_root",        1, "1: raised to the root context out of guest mode"),
+    ("trap_gexc",        1, "GuestCtl0.GExcCode with it"),
+    ("trap_wide",        1, "derived: the address lies in a region with 64-bit addressing"),
+
+    ("stop",             1, "0, or why run() must return (vmm.engine.stop.Stop)"),
+    ("stop_code",        1, "DOOR: the code"),
+    ("stop_address",     1, "LOAD, STORE: physical address; WATCH: virtual address"),
+    ("stop_size",        1, "bytes"),
+    ("stop_value",       1, "STORE: the value; the answer to a LOAD"),
+    ("io_ready",         1, "1: the access that stopped has been served, take stop_value"),
+    ("skip_break",       1, "1: do not look for a breakpoint or watchpoint at the next instruction"),
+    ("step",             1, "1: stop after one instruction"),
+
+    ("in_guest",         1, "derived: guest mode"),
+    ("base",             1, "derived: slot of the CP0 file of the context that runs"),
+    ("priv",             1, "derived: 0 kernel, 1 supervisor, 2 user"),
+    ("ops64",            1, "derived: 1 if 64-bit operations are allowed"),
+    ("wrap",             1, "derived: 1 if addresses are computed modulo 2^32"),
+    ("view_key",         1, "derived: which translations the soft TLB in use holds"),
+    ("unmapped",         1, "derived: physical address of an access to an unmapped segment"),
+    ("access_va",        1, "derived: the address of the last access, after wrapping"),
+    ("rights",           1, "derived: of the last translation: 1 load, 2 store, 4 fetch"),
+
+    ("core64",           1, "1: a 64-bit core"),
+    ("has_vz",           1, "1: it has guest mode"),
+    ("tlb_size",         2, "entries: root, guest"),
+    ("asid_mask",        1, "bits of EntryHi that hold the ASID"),
+    ("vpn_mask",         1, "bits of EntryHi that hold R and VPN2"),
+    ("segment_excess",   1, "address bits above SEGBITS and below R"),
+    ("physical_excess",  1, "address bits above PABITS and below 59"),
+    ("pfn_mask",         1, "bits of a physical address that EntryLo.PFN can give"),
+    ("page_mask_bits",   1, "writable bits of PageMask"),
+    ("xcontext_r",       1, "bit number of XContext.R"),
+    ("count_shift",      1, "Count advances once in 2^this ticks"),
+    ("ccres",            1, "RDHWR CCRes"),
+    ("synci_step",       1, "RDHWR SYNCI_Step"),
+    ("guest_ids",        1, "mask of GuestCtl1.ID, 0 without GuestID"),
+
+    ("root_cp0",         REGISTERS_PER_FILE, "the root context's CP0 registers, by 8*rd + sel"),
+    ("guest_cp0",        REGISTERS_PER_FILE, "the guest context's"),
+    ("root_present",     REGISTERS_PER_FILE, "all ones for a register that exists, else 0"),
+    ("guest_present",    REGISTERS_PER_FILE, "the same, in the guest context"),
+    ("root_writable",    REGISTERS_PER_FILE, "bits that MTC0 changes in root mode"),
+    ("guest_writable",   REGISTERS_PER_FILE, "bits that MTC0 changes in guest mode"),
+    ("mtgc0_writable",   REGISTERS_PER_FILE, "bits that MTGC0 changes"),
+    ("guest_sensitive",  REGISTERS_PER_FILE, "bits whose change by a guest exits (GSFC)"),
+    ("root_tlb",         TLB_CAPACITY * TLB_SLOTS, "see TlbSlot"),
+    ("guest_tlb",        TLB_CAPACITY * TLB_SLOTS, ""),
+
+    ("region_count",     1, "pieces of memory"),
+    ("regions",          REGION_CAPACITY * REGION_SLOTS, "see RegionSlot"),
+    ("watch_count",      1, "watchpoints"),
+    ("watches",          WATCH_CAPACITY * 3, "first address, last address, 1 load + 2 store"),
+    ("break_count",      1, "breakpoints"),
+    ("breaks",           BREAK_CAPACITY, "their addresses"),
+    ("break_bits",       16, "native: a bit for each word of a page that has a breakpoint"),
+
+    ("page_va",          1, "native: virtual address of the page that runs"),
+    ("target_va",        1, "native: target of a jump that may leave the page"),
+    ("view",             1, "native: host address of the soft TLB in use"),
+    ("arrive",           1, "native: record that looks up target_va"),
+    ("stop_target",      1, "native: record that ends a stepped delay slot"),
+    ("scratch",          1, "native: block for stepping one instruction"),
+    ("shared",           1, "native: host address of what the CPUs of a machine share"),
+    ("views",            1, "native: host address of this CPU's soft TLBs"),
+    ("view_next",        1, "native: soft TLB to give up next"),
+    ("view_keys",       16, "native: what each soft TLB holds"),
+)
+# fmt: on
+
+
+def _offsets() -> dict[str, int]:
+    at, offsets = 0, {}
+    for slot in SLOTS:
+        offsets[slot.name] = at
+        at += slot.count
+    offsets["size"] = at
+    return offsets
+
+
+OFFSET: dict[str, int] = _offsets()
+"""Slot number of each name; ``OFFSET["size"]`` is the number of slots."""
+
+COUNT: dict[str, int] = {slot.name: slot.count for slot in SLOTS}
+ROOT_FILE = OFFSET["root_cp0"]
+GUEST_FILE = OFFSET["guest_cp0"]
