@@ -39,6 +39,8 @@ class Encoding:
             name, _, width = token.rpartition(":")
             size = int(width) if name else len(token)
             low -= size
+            if low < 0:
+                raise ValueError(f"{pattern!r} covers 32 bits before {token!r}, and then {-low} more")
             if name:
                 fields.append(Field(name, low, size))
             elif set(token) != {"-"}:

@@ -1,7 +1,7 @@
 """The language of a row's ``syntax``: how operands are written, and which fields hold them.
 
-``{name}`` is an operand.  ``<...>`` may be left out on input, and is left out when printing if all operands in
-it have their default value; without operands, as ``<$0, >``, it is printed always.  Anything else is itself.
+``{name}`` is an operand.  ``<...>`` may be left out on input, and is left out when printing if all operands
+in it have their default value; without operands, as ``<$0, >``, it is printed always.  Anything else is itself.
 Blanks are for the reader.  An operand is ``{field}`` and then, each optional and in this order:
 
 ==========  =============================================================================================

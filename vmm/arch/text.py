@@ -98,7 +98,7 @@ def assemble_line(line: str, pc: int = 0, *, rows: Mnemonics | Iterable[Insn],
         try:
             return _encode(form, found.groups(), where)
         except ValueError as error:
-            problem = problem or error               # the first form is the usual one, so its complaint is shown
+            problem = problem or error               # the first form is the usual one: show its complaint
     if problem:
         raise ValueError(f"{line.strip()!r}: {problem}") from problem
     written = " or ".join(dict.fromkeys(f"{f.syntax.text!r}" for f in forms))
@@ -125,7 +125,7 @@ def _encode(form: Form, written: tuple[str | None, ...], line: _Line) -> int:
     fields = dict(form.fixed)
     widths = _widths(form.insn)
     pairs = zip(form.syntax.operands, written, strict=True)
-    for operand, text in sorted(pairs, key=lambda pair: pair[0].minus is not None):     # differences come last
+    for operand, text in sorted(pairs, key=lambda pair: pair[0].minus is not None):    # differences come last
         held = operand.default if text is None else _read(operand, text, fields, widths[operand.field], line)
         for name in (operand.field, *operand.also):
             if fields.setdefault(name, held) != held:
