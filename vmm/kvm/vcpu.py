@@ -1,7 +1,7 @@
 """The architectural state of one vCPU.  (rows KH-5, CP-2, GK-3, IN-1)
 
 While the guest is out, its GPRs, HI, LO and PC and the exit registers live in a block of simulated host RAM,
-because the world-switch code saves them there; ``Layout`` is the one place that says where.  The CP0 file is an
+because the world-switch code saves them there; ``VcpuLayout`` is the one place that says where.  The CP0 file is an
 array of 32 x 8 longs in a second block, the commpage.  What is here and not in those blocks is plain data.
 """
 from __future__ import annotations
@@ -9,19 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from typing import Protocol
 
 from vmm.arch.cp0.fields import Register
+from vmm.host.kernel.cpu import Ram
+from vmm.host.kernel.vcpu_block import LONGS, VcpuLayout
 from vmm.kvm.exits import Exit
-
-
-class Ram(Protocol):
-    """Simulated host RAM: values in the machine's byte order, addresses host-physical."""
-
-    def load(self, address: int, size: int) -> int: ...
-    def store(self, address: int, size: int, value: int) -> None: ...
-    def read(self, address: int, size: int) -> bytes: ...
-    def write(self, address: int, data: bytes) -> None: ...
 
 
 class Mode(Enum):
@@ -77,35 +69,6 @@ class Mmio(IntEnum):
     SIGN_EXTEND = 2
 
 
-LONGS = (
-    "hi", "lo", "pc", "host_stack", "host_gp", "host_pgd", "host_entryhi", "host_badvaddr", "host_epc", "host_cause",
-    "host_guestctl0", "host_badinstr", "host_badinstrp", "guest_ebase", "gpa_mm", "kernel_mm", "user_mm",
-    "cop0_address", "guest_id",
-)  # fmt: skip
-"""What follows the 32 GPRs in the vCPU block, in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Byte offsets inside the vCPU block, for a host whose long is ``word`` bytes."""
-
-    word: int
-
-    def gpr(self, number: int) -> int:
-        return number * self.word
-
-    def at(self, name: str) -> int:
-        return (32 + LONGS.index(name)) * self.word
-
-    @property
-    def size(self) -> int:
-        return (32 + len(LONGS)) * self.word
-
-    def cop0(self, rd: int, sel: int) -> int:
-        """Offset inside the commpage (CP-2)."""
-        return (rd * 8 + sel) * self.word
-
-
 def sign_extend(value: int, bits: int) -> int:
     """The low ``bits`` of a value as an unsigned 64-bit number with the sign copied up."""
     value &= (1 << bits) - 1
@@ -156,7 +119,7 @@ class Cop0File:
         self.put(*register.number, wide)
 
     def _mask(self, register: type[Register]) -> int:
-        return 0xFFFFFFFF_FFFFFFFF if self.word == 8 and getattr(register, "bits64", True) else 0xFFFFFFFF
+        return 0xFFFFFFFF_FFFFFFFF if self.word == 8 and register.bits64 else 0xFFFFFFFF
 
     def at(self, rd: int, sel: int) -> int:
         """The long at [rd][sel] as an unsigned 64-bit number."""
@@ -231,7 +194,7 @@ class Vcpu:
         self.ram = ram
         self.word = word
         self.big_endian = big_endian
-        self.layout = Layout(word)
+        self.layout = VcpuLayout(word)
         self.block_address = block
         self.commpage_address = commpage
         self.block = Longs(ram, block, word, self.layout.size // word)

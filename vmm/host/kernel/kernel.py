@@ -1,0 +1,262 @@
+"""The host kernel: boots the CPUs, owns memory and tasks, and places the code that runs where C is not enough.
+
+Low memory: the exception vectors at 0 (any exception of the host itself is a defect of ours, so they are doors), then
+the few helpers that generated code calls.  Invariant: everything the MIPS code reads is in simulated RAM; everything
+else is here.  (rows HM-5, HM-52, EN-1..EN-3, VZ-4; mips.md 5.2)
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from vmm.arch.cp0.fields import Register
+from vmm.arch.cp0.registers import (
+    Cause,
+    Compare,
+    Config,
+    Config3,
+    Config4,
+    Context,
+    Count,
+    EBase,
+    EntryHi,
+    GuestCtl1,
+    HWREna,
+    PageGrain,
+    PageMask,
+    Status,
+    Wired,
+)
+from vmm.arch.insns import ROWS
+from vmm.arch.models import CpuModel
+from vmm.arch.rows import available
+from vmm.arch.text import Mnemonics, assemble_line
+from vmm.host.kernel.contexts import ASID_MASK, AsidContexts, Mm, mm_bytes
+from vmm.host.kernel.cpu import Cpu, Ram
+from vmm.host.kernel.layout import (
+    CALL_FRAME,
+    KSCRATCH,
+    PAGE_GRAIN_RIXI,
+    TI_CPU,
+    CodePlan,
+    Door,
+    HostFeatures,
+    read_features,
+)
+from vmm.host.kernel.memory import CKSEG0, PageAllocator, kernel_address, physical_address
+from vmm.host.kernel.pagetable import Geometry, InvalidTables, PageTable
+from vmm.host.kernel.refill import POINTER_SHIFT
+from vmm.host.kernel.scheduler import IPI_LINE, QUANTUM_TICKS, TIMER_LINE, Scheduler
+from vmm.host.kernel.tasks import Body, Task
+from vmm.host.kernel.tlb import HostTlb, MakeEntry
+from vmm.host.kernel.uasm import Assembly, Code
+
+HELPERS = 0x400
+PGD_CURRENT = 0x800
+RESERVED = 0x1000
+RA, SP, GP, V0, A0, A1 = 31, 29, 28, 2, 4, 5
+CACHED_COHERENCY = 3
+
+
+class Machine(Protocol):
+    @property
+    def model(self) -> CpuModel: ...
+    @property
+    def cpus(self) -> Any: ...  # a sequence of Cpu; the machine's own class
+    @property
+    def ram(self) -> Any: ...  # Ram, with its ``size``
+    @property
+    def big_endian(self) -> bool: ...
+
+
+class Kernel:
+    """``make_entry`` is the machine's TlbEntry; ``ns_per_tick`` the virtual time of one instruction."""
+
+    def __init__(self, machine: Machine, make_entry: MakeEntry, *, page_shift: int = 14, ns_per_tick: int = 10,
+                 quantum: int = QUANTUM_TICKS) -> None:
+        self.machine, self.model = machine, machine.model
+        self.cpus: list[Cpu] = list(machine.cpus)
+        self.ram: Ram = machine.ram
+        self.big_endian = machine.big_endian
+        self.ns_per_tick = ns_per_tick
+        self.features = self._features()
+        self.word = self.features.word
+        self.geometry = Geometry(page_shift, self.word)
+        self.pages = PageAllocator(self.ram, machine.ram.size, page_shift, RESERVED)
+        self.invalid = InvalidTables(self.pages, self.geometry)
+        self._mnemonics = Mnemonics(available(ROWS, release=self.model.release, bits=self.model.bits,
+                                              ases=self.model.ases))
+        self._slab: list[int] = [0, 0]  # next free byte, end
+        self.tlbs = [HostTlb(cpu, page_shift, make_entry, self._pgd_setter(n), tlbinv=self.features.tlbinv)
+                     for n, cpu in enumerate(self.cpus)]
+        self.contexts = AsidContexts(self.cpus, self.tlbs)
+        self.symbols: dict[str, int] = {}
+        self.code: list[Code] = []
+        self.plan = self._place_helpers()
+        self.scheduler = Scheduler(self.cpus, ns_per_tick, is_budget=is_stop("BUDGET", "IDLE"),
+                                   is_debug=is_stop("BREAK", "WATCH", "STEP"), quantum=quantum)
+        self.scheduler.switch_in = self._switch_in
+        self.init_mm = self.new_mm()
+        for number in range(len(self.cpus)):
+            self._boot(number)
+
+    # Memory
+
+    def alloc_small(self, size: int) -> int:
+        """Zeroed kernel memory of less than a page, aligned to 16; never given back."""
+        size = (size + 15) & -16
+        if self._slab[0] + size > self._slab[1]:
+            page = self.pages.alloc(-(-size // self.pages.page_size))
+            self._slab = [page, page + -(-size // self.pages.page_size) * self.pages.page_size]
+        address = self._slab[0]
+        self._slab[0] += size
+        return address
+
+    def new_table(self) -> PageTable:
+        return PageTable(self.pages, self.geometry, self.invalid)
+
+    def new_mm(self) -> Mm:
+        """An address space with an empty table and no ASID."""
+        return Mm(self.ram, self.alloc_small(mm_bytes(len(self.cpus))), self.new_table(), len(self.cpus))
+
+    def invalidate(self, cpu: int, mm: Mm, va: int) -> None:
+        """Drop this CPU's entry for the page pair of ``va`` (TL-2); nothing to do if the mm never ran here."""
+        if mm.context(cpu):
+            self.tlbs[cpu].flush_page(va, self.contexts.tag(cpu, mm))
+
+    # Code
+
+    def place(self, assembly: Assembly, prefix: str = "") -> Code:
+        """Assemble into RAM; its labels become symbols of the host, under ``prefix``."""
+        code = assembly.finish(lambda line, pc, symbols: assemble_line(line, pc, rows=self._mnemonics,
+                                                                        symbols=symbols))
+        pa = physical_address(code.address)
+        for index, word in enumerate(code.words):
+            self.ram.store(pa + 4 * index, 4, word)
+        self.symbols.update({prefix + name: address for name, address in code.symbols.items()})
+        self.code.append(code)
+        return code
+
+    # Tasks and calls
+
+    def spawn(self, name: str, body: Callable[[Task], Body], affinity: frozenset[int] | None = None) -> Task:
+        """A task with its own stack page; the thread info lies at the page's lower end."""
+        page = self.pages.alloc()
+        task = self.scheduler.spawn(name, _not_started(), kernel_address(page),
+                                    kernel_address(page) + self.pages.page_size - 64, affinity)
+        task.body = body(task)
+        return task
+
+    def cpu_of(self, task: Task) -> tuple[int, Cpu]:
+        if task.cpu is None:
+            raise AssertionError(f"task {task.name} does things while it has no CPU")
+        return task.cpu, self.cpus[task.cpu]
+
+    def start_call(self, task: Task, address: int, a0: int = 0, a1: int = 0) -> None:
+        """Set up a call of generated code from C; it is over when the RETURNED door opens."""
+        _, cpu = self.cpu_of(task)
+        cpu.gpr[A0], cpu.gpr[A1] = a0, a1
+        cpu.gpr[SP], cpu.gpr[GP] = task.stack_top - CALL_FRAME, task.thread_info
+        cpu.gpr[RA] = self.symbols["returned"]
+        cpu.pc = address
+
+    def serve_interrupts(self, cpu: int) -> None:
+        """What happens when C enables interrupts: IPIs and timer interrupts of the host are served."""
+        self.scheduler.serve_interrupts(cpu)
+        core = self.cpus[cpu]
+        if core.mfc0(Cause) & Cause.TI.mask:
+            core.mtc0(Compare, core.mfc0(Count) - 1 & 0xFFFFFFFF)
+
+    @property
+    def count_hz(self) -> int:
+        """Frequency of the CPUs' Count."""
+        return 1_000_000_000 // (self.ns_per_tick << int(self.cpus[0].state.count_shift))
+
+    def now_ns(self) -> int:
+        return self.scheduler.now_ns()
+
+    # Boot
+
+    def _features(self) -> HostFeatures:
+        configs: dict[type[Register], int] = {r: self.cpus[0].root[r] for r in (Config, Config3, Config4)}
+        return read_features(configs, self.model.write_mask(EBase))
+
+    def _pgd_setter(self, number: int) -> Callable[[int], None]:
+        """The kernel's own way to set this CPU's page directory; the generated one is ``setup_pgd``."""
+        pgd = self.features.scratch.pgd
+        if pgd is None:
+            address = PGD_CURRENT + number * self.word
+            mask = (1 << 8 * self.word) - 1
+            return lambda value: self.ram.store(address, self.word, value & mask)
+        register = next(r for r in KSCRATCH if r.number == pgd)
+        return lambda value: self.cpus[number].mtc0(register, value)
+
+    def _place_helpers(self) -> CodePlan:
+        vectors = Assembly(CKSEG0, self.word)
+        for offset, name in ((0x000, "tlb_refill"), (0x080, "xtlb_refill"), (0x180, "general"), (0x200, "interrupt")):
+            vectors.org(offset)
+            vectors.label(name)
+            vectors.emit(f"sdbbp {int(Door.HOST_EXCEPTION)}")
+        self.place(vectors, "host_")
+        helpers = Assembly(CKSEG0 + HELPERS, self.word)
+        helpers.label("returned")
+        helpers.emit(f"sdbbp {int(Door.RETURNED)}", "b returned", "nop")
+        self._emit_setup_pgd(helpers)
+        code = self.place(helpers)
+        features = self.features
+        return CodePlan(
+            geometry=self.geometry, big_endian=self.big_endian, scratch=features.scratch, rixi=features.rixi,
+            ebase_gate=features.ebase_gate, has_bad_instr=features.bad_instr, has_bad_instr_p=features.bad_instr_p,
+            hwrena=self._hwrena(), host_ebase=CKSEG0, setup_pgd=code.symbols["setup_pgd"],
+            pgd_current=CKSEG0 + PGD_CURRENT, asid_mask=ASID_MASK, vz=features.vz,
+            guest_id=bool(self.model.write_mask(GuestCtl1)))
+
+    def _emit_setup_pgd(self, asm: Assembly) -> None:
+        """setup_pgd(a0): the directory register, or this CPU's word of pgd_current; changes only AT and t2 ($10)."""
+        asm.label("setup_pgd")
+        if self.features.scratch.pgd is not None:
+            asm.to_cp0("$4", self.features.scratch.pgd)
+        else:
+            asm.emit(f"lw $1, {TI_CPU}($28)", f"sll $1, $1, {self.geometry.word_shift}", "lui $10, 0x8000")
+            asm.add("$1", "$1", "$10")
+            asm.store("$4", PGD_CURRENT, "$1")
+        asm.emit("ehb", "jr $31", "nop")
+
+    def _hwrena(self) -> int:
+        """User programs of the host may read everything that RDHWR offers."""
+        return self.model.write_mask(HWREna)
+
+    def _boot(self, number: int) -> None:
+        cpu = self.cpus[number]
+        wide = Status.KX.mask | Status.SX.mask | Status.UX.mask if self.word == 8 else 0
+        lines = 1 << IPI_LINE | 1 << TIMER_LINE
+        for register, value in (
+            (Status, Status.CU0.mask | lines << Status.IM.low | wide),
+            (EBase, CKSEG0),
+            (Cause, Cause.IV.mask),
+            (Config, cpu.root[Config] & ~Config.K0.mask | CACHED_COHERENCY << Config.K0.low),
+            (Wired, 0),
+            (PageMask, (1 << self.geometry.page_shift + 1) - 1 & ~0x1FFF),
+            (PageGrain, PAGE_GRAIN_RIXI if self.features.rixi else 0),
+            (HWREna, self._hwrena()),
+            (EntryHi, 0),
+            (Context, number * self.word << POINTER_SHIFT),
+        ):
+            cpu.mtc0(register, value)
+        self.tlbs[number].flush_all()
+        self.contexts.switch(number, self.init_mm)
+
+    def _switch_in(self, cpu: int, task: Task) -> None:
+        self.ram.store(physical_address(task.thread_info) + TI_CPU, 4, cpu)
+
+
+def is_stop(*names: str) -> Callable[[Any], bool]:
+    """A test of the engine's Stop by name."""
+    wanted = frozenset(names)
+    return lambda stop: stop.name in wanted
+
+
+def _not_started() -> Body:
+    """Stands in for a body until the task that it belongs to exists."""
+    return
+    yield

@@ -1,0 +1,229 @@
+"""Runs tasks on CPUs, a quantum each in turn, in virtual time: a fixed interleaving.  (design 4, GK-4, GK-7)
+
+Invariant: at the start of every round all CPUs have the same ``ticks``; timers fire only while no instruction
+executes; a task that
+must give way is interrupted by the host's timer line, as real hardware would, so it leaves the guest by itself.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from vmm.host.kernel.cpu import Cpu
+from vmm.host.kernel.tasks import Body, Resched, Run, Sleep, Task, restore, save
+from vmm.host.kernel.timers import TimerQueue
+
+QUANTUM_TICKS = 50_000
+IPI_LINE, TIMER_LINE = 2, 7
+"""Root interrupt lines by which the kernel gets a CPU out of a guest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The machine stopped for a debugger (BREAK, WATCH); the next ``run`` goes on where this stopped."""
+
+    cpu: int
+    task: Task
+    stop: Any
+
+
+class Scheduler:
+    """``is_budget`` tells the Stop that only means "until was reached"; ``is_debug`` the debugger's Stops."""
+
+    def __init__(self, cpus: list[Cpu], ns_per_tick: int, *, is_budget: Callable[[Any], bool],
+                 is_debug: Callable[[Any], bool], quantum: int = QUANTUM_TICKS) -> None:
+        self.cpus = cpus
+        self.ns_per_tick = ns_per_tick
+        self.quantum = quantum
+        self.timers = TimerQueue()
+        self.current: list[Task | None] = [None] * len(cpus)
+        self.need_resched = [False] * len(cpus)
+        self.switch_in: Callable[[int, Task], None] = lambda cpu, task: None
+        self._is_budget, self._is_debug = is_budget, is_debug
+        self._waiting: list[Task] = []  # runnable, in the order in which they became so
+        self._sleeping: list[Task] = []
+        self._executing: int | None = None
+        self._kicked: set[int] = set()
+
+    # Time
+
+    def now_ns(self) -> int:
+        """The clock: of the CPU that executes now, else of the round."""
+        cpu = self._executing
+        return (min(c.ticks for c in self.cpus) if cpu is None else self.cpus[cpu].ticks) * self.ns_per_tick
+
+    # Tasks
+
+    def spawn(self, name: str, body: Body, thread_info: int, stack_top: int,
+              affinity: frozenset[int] | None = None) -> Task:
+        task = Task(name, body, thread_info, stack_top, affinity)
+        self._waiting.append(task)
+        return task
+
+    def wake(self, task: Task) -> None:
+        """End a sleep; a wake before the sleep is not lost."""
+        if task.sleeping:
+            task.sleeping, task.wake_at_ns = False, None
+            self._sleeping.remove(task)
+            self._waiting.append(task)
+        else:
+            task.woken = True
+
+    def kick(self, cpu: int) -> None:
+        """Interrupt a CPU so that the guest on it exits (GK-2)."""
+        self._kicked.add(cpu)
+        self.cpus[cpu].set_interrupt(IPI_LINE, True)
+
+    def serve_interrupts(self, cpu: int) -> None:
+        """What the host's handlers do once interrupts are enabled: the lines go down."""
+        self._kicked.discard(cpu)
+        for line in (IPI_LINE, TIMER_LINE):
+            self.cpus[cpu].set_interrupt(line, False)
+
+    # Running
+
+    def run(self, until: int, stop: Callable[[], bool] = lambda: False) -> Interrupted | None:
+        """Until ``ticks`` reaches ``until``, ``stop()`` holds between two steps, nothing is left, or a debugger stop."""
+        while min(cpu.ticks for cpu in self.cpus) < until and not stop():
+            now = min(cpu.ticks for cpu in self.cpus)
+            self._fire(now, range(len(self.cpus)))
+            if self._nothing_left():
+                return None
+            end = self._end_of_round(now, until)
+            for number in range(len(self.cpus)):
+                found = self._run_cpu(number, end, stop)
+                if found is not None:
+                    return found
+                if stop():
+                    return None
+        return None
+
+    def complete(self, task: Task, limit: int) -> Any:
+        """Run until ``task`` has returned; its result.  ``limit`` in ticks is for tests and simple callers."""
+        found = self.run(limit, lambda: task.done)
+        if not task.done:
+            why = f"stopped for {found.stop!r}" if found else "nothing runs any more" if self.idle else "limit reached"
+            raise RuntimeError(f"task {task.name} asked to complete within {limit} ticks: {why}")
+        return task.result
+
+    @property
+    def idle(self) -> bool:
+        """Nothing runs, nothing will be woken by time: only input from outside can go on."""
+        return self._nothing_left()
+
+    def _nothing_left(self) -> bool:
+        asleep_for_good = all(task.wake_at_ns is None for task in self._sleeping)
+        busy = self._waiting or any(task is not None for task in self.current)
+        return not busy and asleep_for_good and self.timers.next_ns() is None
+
+    def _next_alarm(self) -> int | None:
+        """The tick of the next timer or sleeper."""
+        alarms = [self.timers.next_ns(), *(task.wake_at_ns for task in self._sleeping)]
+        return min((-(-at // self.ns_per_tick) for at in alarms if at is not None), default=None)
+
+    def _end_of_round(self, now: int, until: int) -> int:
+        """A quantum; with nothing to run, straight to the next alarm."""
+        if self._waiting or any(task is not None for task in self.current):
+            return min(until, now + self.quantum)
+        alarm = self._next_alarm()
+        return until if alarm is None else min(until, max(alarm, now + 1))
+
+    def _fire(self, now: int, cpus: Iterable[int]) -> None:
+        """What is due at tick ``now``; guests on ``cpus`` are interrupted to see what became of it."""
+        now_ns = now * self.ns_per_tick
+        if self.timers.fire_due(now_ns):
+            for number in cpus:
+                if self.current[number] is not None:
+                    self.cpus[number].set_interrupt(TIMER_LINE, True)
+        for task in [t for t in self._sleeping if t.wake_at_ns is not None and t.wake_at_ns <= now_ns]:
+            self.wake(task)
+
+    def _run_cpu(self, number: int, end: int, stop: Callable[[], bool]) -> Interrupted | None:
+        """One CPU's slice, cut where an alarm is due, so that a timer is late by one instruction at most."""
+        cpu = self.cpus[number]
+        self._executing = number
+        try:
+            while cpu.ticks < end and not stop():
+                self._fire(cpu.ticks, (number,))
+                task = self.current[number] or self._pick(number)
+                alarm = self._next_alarm()
+                limit = end if alarm is None else min(end, max(alarm, cpu.ticks + 1))
+                if task is None:
+                    cpu.skip_to(limit)
+                    continue
+                found = self._step(number, task, limit)
+                if found is not None:
+                    return found
+            self._preempt(number)
+            return None
+        finally:
+            self._executing = None
+
+    def _step(self, number: int, task: Task, end: int) -> Interrupted | None:
+        """One want of a task: execute, or let the body think and say the next want."""
+        if isinstance(task.want, Run):
+            stop = self.cpus[number].run(end)
+            if self._is_budget(stop):
+                return None
+            if self._is_debug(stop):
+                return Interrupted(number, task, stop)
+            task.answer = stop
+        try:
+            answer, task.answer = task.answer, None
+            task.want = task.body.send(answer)
+        except StopIteration as finished:
+            task.done, task.result = True, finished.value
+            self.current[number] = None
+            return None
+        match task.want:
+            case Resched():
+                self._resched(number, task)
+            case Sleep(until_ns):
+                self._sleep(number, task, until_ns)
+        return None
+
+    def _preempt(self, number: int) -> None:
+        """At the end of a slice: if another task waits for this CPU, interrupt the one that has it."""
+        if self.current[number] is not None and any(task.may_run_on(number) for task in self._waiting):
+            self.need_resched[number] = True
+            self.cpus[number].set_interrupt(TIMER_LINE, True)
+
+    def _resched(self, number: int, task: Task) -> None:
+        if self.need_resched[number] and any(other.may_run_on(number) for other in self._waiting):
+            self._switch_out(number, task)
+            self._waiting.append(task)
+        self.need_resched[number] = False
+
+    def _sleep(self, number: int, task: Task, until_ns: int | None) -> None:
+        if task.woken:
+            task.woken = False
+            return
+        self._switch_out(number, task)
+        task.sleeping, task.wake_at_ns = True, until_ns
+        self._sleeping.append(task)
+
+    def _switch_out(self, number: int, task: Task) -> None:
+        for call in task.on_sched_out:
+            call(number)
+        task.saved = save(self.cpus[number])
+        task.last_cpu, task.cpu = number, None
+        self.current[number] = None
+
+    def _pick(self, number: int) -> Task | None:
+        for task in self._waiting:
+            if task.may_run_on(number):
+                self._waiting.remove(task)
+                self._switch_in(number, task)
+                return task
+        return None
+
+    def _switch_in(self, number: int, task: Task) -> None:
+        task.cpu = number
+        self.current[number] = task
+        self.switch_in(number, task)
+        if task.saved is not None:
+            restore(self.cpus[number], task.saved)
+            task.saved = None
+            for call in task.on_sched_in:
+                call(number)

@@ -1,0 +1,90 @@
+"""Tasks of the host kernel: Python generators that a scheduler runs on CPUs.
+
+A task yields what it wants and is sent the answer: ``Run`` (execute instructions on my CPU, answered with the Stop),
+``Resched`` (others may go first) and ``Sleep`` (until woken or until a time).  Invariant: between two yields a task
+owns its CPU's registers; when another task gets the CPU they are kept in ``Task.saved``.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+from vmm.arch.cp0.registers import EPC, EntryHi, Status
+from vmm.host.kernel.cpu import Cpu
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Execute until the machine stops for a reason of its own; the answer is that Stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resched:
+    """Let other tasks go first if any waits for this CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Give the CPU away until ``Scheduler.wake``, or until the virtual time ``until_ns`` if there is one."""
+
+    until_ns: int | None = None
+
+
+Want = Run | Resched | Sleep
+Body = Generator[Want, Any, Any]
+
+
+@dataclass(slots=True)
+class Saved:
+    """What a context switch keeps of a CPU; the task was in C code, so CP0 is little."""
+
+    gpr: list[int]
+    hi: int
+    lo: int
+    pc: int
+    cp0: dict[Any, int]
+
+
+_KEPT = (Status, EPC, EntryHi)
+
+
+def save(cpu: Cpu) -> Saved:
+    return Saved([cpu.gpr[n] for n in range(32)], cpu.hi, cpu.lo, cpu.pc, {r: cpu.root[r] for r in _KEPT})
+
+
+def restore(cpu: Cpu, saved: Saved) -> None:
+    for number, value in enumerate(saved.gpr):
+        if number:
+            cpu.gpr[number] = value
+    cpu.hi, cpu.lo = saved.hi, saved.lo
+    for register, value in saved.cp0.items():
+        cpu.mtc0(register, value)
+    cpu.pc = saved.pc
+
+
+@dataclass(slots=True)
+class Task:
+    """One thread of control.  ``affinity``: the CPUs it may run on, None for all."""
+
+    name: str
+    body: Body
+    thread_info: int
+    stack_top: int
+    affinity: frozenset[int] | None = None
+    cpu: int | None = None
+    last_cpu: int | None = None
+    sleeping: bool = False
+    wake_at_ns: int | None = None
+    woken: bool = False
+    done: bool = False
+    result: Any = None
+    want: Want | None = None
+    answer: Any = None
+    saved: Saved | None = None
+    on_sched_out: list[Callable[[int], None]] = field(default_factory=list)
+    on_sched_in: list[Callable[[int], None]] = field(default_factory=list)
+    """The preempt notifiers (GK-7): called with the CPU's number when it loses and gets a CPU, not at its start."""
+
+    def may_run_on(self, cpu: int) -> bool:
+        return self.affinity is None or cpu in self.affinity

@@ -1,0 +1,119 @@
+"""TLB maintenance on the local CPU.  (rows HM-47..HM-51 local part, TL-1, TL-4, TL-6..TL-8)
+
+Entries are made invalid by giving them an address that no translation ever asks for, a different one per index, so
+that no two entries can match (``unique``).  Invariant: wired entries survive everything here but ``write``.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from vmm.arch.cp0.registers import EntryHi, Wired
+from vmm.host.kernel.cpu import Cpu, Tlb
+
+CKSEG0 = 0xFFFFFFFF_80000000
+CKSEG1 = 0xFFFFFFFF_A0000000
+GLOBAL = 1
+LARGE_RANGE_DIVISOR = 2
+"""A range of more page pairs than tlbsize / 2 is dropped by a new ASID (HM-48)."""
+
+MakeEntry = Callable[..., Any]
+"""The machine's TlbEntry: entry_hi, page_mask, entry_lo0, entry_lo1, guest_id, ehinv by keyword."""
+
+
+def pair_mask(page_mask: int) -> int:
+    """Address bits inside the page pair that an entry maps."""
+    return page_mask | 0x1FFF
+
+
+class HostTlb:
+    """The root TLB of one CPU and, on VZ cores, its guest TLB as root sees it."""
+
+    def __init__(self, cpu: Cpu, page_shift: int, make_entry: MakeEntry, set_pgd: Callable[[int], None], *,
+                 tlbinv: bool) -> None:
+        self.cpu, self.page_shift, self.tlbinv = cpu, page_shift, tlbinv
+        self.make_entry = make_entry
+        self.set_pgd = set_pgd
+        self.flushes = 0
+
+    def unique(self, index: int, base: int = CKSEG0) -> Any:
+        """An entry at ``index`` that matches nothing."""
+        return self.make_entry(entry_hi=base + (index << self.page_shift + 1), page_mask=0, entry_lo0=0, entry_lo1=0,
+                               guest_id=0, ehinv=self.tlbinv)
+
+    def write(self, index: int, va: int, entry_lo0: int, entry_lo1: int, *, guest_id: int = 0) -> None:
+        """Write the pair that holds ``va``, host page size, under a GuestID."""
+        page_mask = (1 << self.page_shift + 1) - 1 & ~0x1FFF
+        self.cpu.tlb[index] = self.make_entry(entry_hi=va, page_mask=page_mask, entry_lo0=entry_lo0,
+                                              entry_lo1=entry_lo1, guest_id=guest_id, ehinv=False)
+
+    def probe(self, va: int, asid: int, guest_id: int = 0) -> int | None:
+        """The index of the entry that translates ``va``, as TLBP finds it."""
+        return probe(self.cpu.tlb, va, asid, guest_id)
+
+    def flush_all(self) -> None:
+        """Every entry that is not wired (HM-47)."""
+        self.flushes += 1
+        for index in range(self.cpu.root[Wired] & 0xFFFF, len(self.cpu.tlb)):
+            self.cpu.tlb[index] = self.unique(index)
+
+    def flush_page(self, va: int, asid: int, guest_id: int = 0) -> bool:
+        """One page pair; was there an entry?  (TL-1, HM-49)"""
+        index = self.probe(va, asid, guest_id)
+        if index is None:
+            return False
+        self.cpu.tlb[index] = self.unique(index)
+        return True
+
+    def flush_range(self, start: int, end: int, asid: int) -> bool:
+        """The pages of [start, end); False, with nothing done, when so many that a new ASID is cheaper (HM-48)."""
+        pair = 2 << self.page_shift
+        first = start & -pair
+        if (end - first + pair - 1) // pair > len(self.cpu.tlb) // LARGE_RANGE_DIVISOR:
+            return False
+        for va in range(first, end, pair):
+            self.flush_page(va, asid)
+        return True
+
+    def update(self, va: int, asid: int, entry_lo0: int, entry_lo1: int, victim: int) -> None:
+        """Put a translation where TLBWI would on a hit, else at ``victim``, as TLBWR would (HM-50)."""
+        index = self.probe(va, asid)
+        hi = va & ~((1 << self.page_shift + 1) - 1) | asid
+        self.write(victim if index is None else index, hi, entry_lo0, entry_lo1)
+
+    def add_wired(self, va: int, entry_lo0: int, entry_lo1: int) -> int:
+        """A translation that no replacement takes (HM-51); its index."""
+        index = self.cpu.root[Wired] & 0xFFFF
+        if index + 1 >= len(self.cpu.tlb):
+            raise ValueError(f"wired entry {index} asked of a TLB of {len(self.cpu.tlb)}: one must stay for refills")
+        self.cpu.root[Wired] = self.cpu.root[Wired] & ~0xFFFF | index + 1
+        self.write(index, va, entry_lo0, entry_lo1)
+        self.flush_all()
+        return index
+
+    def flush_guests(self) -> None:
+        """Every root entry that belongs to a guest (TL-6)."""
+        for index in range(len(self.cpu.tlb)):
+            if self.cpu.tlb[index].guest_id:
+                self.cpu.tlb[index] = self.unique(index)
+
+    def flush_guest_tlb(self) -> None:
+        """The whole guest TLB, whoever's it is (TL-7)."""
+        for index in range(len(self.cpu.guest_tlb)):
+            self.cpu.guest_tlb[index] = self.unique(index, CKSEG1)
+
+    def current_asid(self) -> int:
+        return self.cpu.root[EntryHi] & EntryHi.ASID.mask
+
+
+def probe(tlb: Tlb, va: int, asid: int, guest_id: int = 0) -> int | None:
+    """The first entry that matches a VA under an ASID and a GuestID.  (mips.md 4.3)"""
+    for index in range(len(tlb)):
+        entry = tlb[index]
+        if entry.ehinv or entry.guest_id != guest_id:
+            continue
+        if (entry.entry_hi ^ va) & ~pair_mask(entry.page_mask):
+            continue
+        if entry.entry_lo0 & entry.entry_lo1 & GLOBAL or (entry.entry_hi ^ asid) & 0xFF == 0:
+            return index
+    return None
