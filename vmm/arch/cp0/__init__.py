@@ -1,4 +1,4 @@
-"""Coprocessor 0: every privileged register as a declared table; all of them are in ``vmm.arch.cp0.registers``."""
+"""Coprocessor 0: every privileged register as a declared table: all are in ``vmm.arch.cp0.registers``."""
 from __future__ import annotations
 
 from vmm.arch.cp0.fields import Bits, Register

@@ -1,0 +1,237 @@
+"""CPU models against the numbers that the cores show, less the features that the machine does not have."""
+from __future__ import annotations
+
+import pytest
+
+from vmm.arch.cp0.fields import ALL_ONES, Contexts, Register, sign_extended
+from vmm.arch.cp0.registers import (
+    EPC,
+    REGISTERS,
+    BadVAddr,
+    Cause,
+    Config,
+    Config1,
+    Config2,
+    Config3,
+    Config4,
+    Config5,
+    Count,
+    Debug,
+    EBase,
+    EntryHi,
+    EntryLo0,
+    GuestCtl0,
+    GuestCtl1,
+    HWREna,
+    Index,
+    IntCtl,
+    KScratch1,
+    PageGrain,
+    PRId,
+    Random,
+    SRSCtl,
+    Status,
+    UserLocal,
+    Wired,
+    XContext,
+)
+from vmm.arch.models import MODELS, CpuModel, find_model
+from vmm.errors import ConfigError
+
+EVERY = pytest.mark.parametrize("model", list(MODELS.values()), ids=list(MODELS))
+WITH_VZ = pytest.mark.parametrize("model", [m for m in MODELS.values() if m.guest], ids=lambda m: m.name)
+
+CU1, FR, RE = Status.CU1.mask, Status.FR.mask, Status.RE.mask
+FP, WR, PC, CA = Config1.FP.mask, Config1.WR.mask, Config1.PC.mask, Config1.CA.mask
+
+MEASURED = {    # 24Kf, P5600, 5KEf
+    PRId:    (0x19300, 0x1A800, 0x18900),
+    Status:  (0x0040_0004, 0x0040_0004, 0x0040_0004),
+    Config:  (0x8000_0482, 0x8004_0482, 0x8000_4482),
+    Config1: (0x9E19_0C8F & ~(FP | WR | CA), 0xFEA3_519B & ~(FP | WR | PC), 0xBE61_309B & ~(FP | WR | PC)),
+    Config2: (0x8000_0000, 0x8000_0000, 0x8000_0000),
+    Config4: (0, 0xC01C_0000, 0),
+    PageGrain: (0, 0, 0),
+    IntCtl:  (0xE000_0000, 0xE000_0000, 0xE000_0000),
+    Debug:   (0x0200_8000, 0x0200_8000, 0x0200_8000),
+    SRSCtl:  (0, 0, 0),
+}
+MEASURED_ALL_ONES = {    # what reads back after all ones were written; the low 32 bits on 32-bit cores
+    EntryHi: (0xFFFF_E0FF, 0xFFFF_E4FF, 0xC000_03FF_FFFF_E0FF),
+    EBase:   (0xBFFF_F000, 0xFFFF_F800, 0xFFFF_FFFF_BFFF_F000),
+    HWREna:  (0xF, 0x2000_000F, 0xF),
+    PageGrain: (0, 0xE800_0000 & ~PageGrain.ELPA.mask, 0),
+}
+MEASURED_WRITABLE = {
+    Status: (0x3678_FF1F & ~(CU1 | FR | RE), 0x3C68_FF1F & ~(CU1 | FR), 0x36F8_FFFF & ~(CU1 | FR | RE)),
+    Cause:  (0x08C0_0300, 0x08C0_0300, 0x08C0_0300),
+}
+CORES = ("24Kf", "P5600", "5KEf")
+
+
+def after_all_ones(model: CpuModel, register: type[Register]) -> int:
+    value: int = register.merge(model.reset(register), ALL_ONES, model.write_mask(register))
+    return value & (ALL_ONES if model.bits == 64 else 0xFFFF_FFFF)
+
+
+@pytest.mark.parametrize("register", list(MEASURED), ids=lambda r: r.name)
+def test_values_after_reset(register: type[Register]) -> None:
+    assert tuple(find_model(name).reset(register) for name in CORES) == MEASURED[register]
+
+
+@pytest.mark.parametrize("register", list(MEASURED_ALL_ONES), ids=lambda r: r.name)
+def test_values_after_all_ones(register: type[Register]) -> None:
+    assert tuple(after_all_ones(find_model(name), register) for name in CORES) == MEASURED_ALL_ONES[register]
+
+
+@pytest.mark.parametrize("register", list(MEASURED_WRITABLE), ids=lambda r: r.name)
+def test_writable_bits(register: type[Register]) -> None:
+    assert tuple(find_model(name).write_mask(register) for name in CORES) == MEASURED_WRITABLE[register]
+
+
+def test_entry_lo_has_its_inhibit_bits_at_the_top() -> None:
+    def as_mfc0_gives_it(mask: int) -> int:
+        return mask >> 62 << 30 | mask & 0x3FFF_FFFF
+    assert as_mfc0_gives_it(find_model("24Kf").write_mask(EntryLo0)) == 0x03FF_FFFF
+    assert as_mfc0_gives_it(find_model("P5600").write_mask(EntryLo0)) == 0xFFFF_FFFF
+    assert find_model("MIPS64R5-generic").write_mask(EntryLo0) == 0xC000_03FF_FFFF_FFFF
+
+
+def test_config3_says_only_what_the_machine_has() -> None:
+    assert find_model("24Kf").reset(Config3) == find_model("5KEf").reset(Config3) == 0
+    assert find_model("P5600").reset(Config3) == 0x8C80_3020
+    assert find_model("MIPS64R5-generic").reset(Config3) == 0x8C80_30A0
+
+
+@EVERY
+def test_config_agrees_with_the_model(model: CpuModel) -> None:
+    config, config1 = Config(model.reset(Config)), Config1(model.reset(Config1))
+    config3, config4 = Config3(model.reset(Config3)), Config4(model.reset(Config4))
+    assert config.AR == 1 and config.MT == 1
+    assert config.AT == (2 if model.bits == 64 else 0)
+    assert config1.MMUSize + 1 == model.tlb_entries
+    assert config1.FP == model.fpu
+    assert not model.fpu
+    assert not any((config1.C2, config1.MD, config1.PC, config1.WR, config1.CA))
+    assert not any((config3.MSAP, config3.SC, config3.PW, config3.DSPP, config3.MT, config3.CTXTC))
+    assert config3.VZ == ("VZ" in model.ases) == bool(model.guest)
+    assert (config4.IE == 2) == ("TLBINV" in model.ases)
+    assert model.reset(Config5) == ("LLB" in model.ases) << Config5.LLB.low
+    assert not model.write_mask(Config5)
+    assert config3.ULRI == (UserLocal in model.root)
+    scratch = sum(1 << r.number[1] for r in model.root if issubclass(r, KScratch1))
+    assert config4.KScrExist == scratch
+
+
+@EVERY
+def test_the_config_chain_reaches_every_config_register(model: CpuModel) -> None:
+    chain = [Config, Config1, Config2, Config3, Config4, Config5]
+    for register, following in zip(chain, chain[1:], strict=False):
+        assert (following in model.root) == bool(model.reset(register) & 1 << 31), register.name
+
+
+@EVERY
+def test_addresses(model: CpuModel) -> None:
+    assert model.asid_mask == 0xFF
+    assert model.pfn_mask == (1 << model.pabits) - 0x1000
+    pfn = EntryLo0.PFN.of(model.write_mask(EntryLo0))
+    assert pfn << 12 == model.pfn_mask
+    high = sign_extended(0xFFFF_E000) if model.bits == 32 else 3 << 62 | (1 << model.segbits) - 0x2000
+    assert model.vpn_mask == high
+    assert (XContext in model.root) == (model.bits == 64)
+    if model.bits == 64:
+        assert model.write_mask(XContext) == ALL_ONES & -1 << model.xcontext_region_bit + 2
+
+
+@EVERY
+def test_tables_are_by_index_and_zero_where_nothing_is(model: CpuModel) -> None:
+    tables = (model.root_reset(), model.root_write_mask(), model.guest_reset(), model.guest_write_mask(),
+              model.guest_root_write_mask(), model.guest_trap_mask(), model.guest_mode_trap_mask())
+    assert [len(table) for table in tables] == [256] * 7
+    for table in tables[:2]:
+        assert {index for index in range(256) if table[index]} <= model.implemented <= REGISTERS.keys()
+    for table in tables[2:]:
+        assert {index for index in range(256) if table[index]} <= model.guest_implemented <= REGISTERS.keys()
+    assert model.root_reset()[Status.index] == 0x0040_0004
+    assert model.root_write_mask()[Count.index] == 0xFFFF_FFFF
+    assert model.root_write_mask()[Config1.index] == 0
+
+
+@EVERY
+def test_masks_stay_within_the_declared_fields_and_widths(model: CpuModel) -> None:
+    for register, cell in model.root.items():
+        known = sum(f.mask for f in register.fields)
+        software = register.write_mask | register.clear_mask | register.zero_mask
+        assert not cell.writable & ~software, register.name
+        assert not cell.reset & ~known, register.name
+        if model.bits == 32 and register.bits64 and not issubclass(register, EntryLo0):
+            for word in (cell.reset, cell.reset | cell.writable):
+                assert word == sign_extended(word), register.name
+
+
+@EVERY
+def test_byte_order_and_cpu_number_are_given_at_reset(model: CpuModel) -> None:
+    table = model.root_reset(big_endian=True, cpu=3)
+    assert Config(table[Config.index]).BE == 1
+    assert table[EBase.index] == sign_extended(0x8000_0003)
+    if model.guest:
+        assert Config(model.guest_reset(big_endian=True)[Config.index]).BE == 1
+
+
+@EVERY
+def test_tlb_indices(model: CpuModel) -> None:
+    assert model.write_mask(Index) == model.write_mask(Wired) == model.reset(Random) == model.tlb_entries - 1
+    assert model.write_mask(Random) == 0
+    assert (model.guest_tlb_entries > 0) == bool(model.guest)
+
+
+@EVERY
+def test_a_model_says_what_it_is_and_what_it_is_not(model: CpuModel) -> None:
+    assert MODELS[model.name] is model
+    assert model.description
+    assert "floating point (Config1.FP)" in model.not_modelled
+    assert model.ccres == 2 and model.synci_step == 32
+
+
+@WITH_VZ
+def test_the_guest_context_has_no_root_registers_and_no_virtualization(model: CpuModel) -> None:
+    assert all(r.context in (Contexts.GUEST, Contexts.GUEST_IF) for r in model.guest)
+    assert not Config3(model.guest[Config3].reset).VZ
+    assert Config1(model.guest[Config1].reset).MMUSize + 1 == model.guest_tlb_entries
+    assert GuestCtl0 not in model.guest and PRId not in model.guest and SRSCtl not in model.guest
+    assert {Status, Cause, EPC, EntryHi, Config5, UserLocal, KScratch1} <= model.guest.keys()
+
+
+@WITH_VZ
+def test_root_reaches_all_of_a_guest_that_hardware_sets(model: CpuModel) -> None:
+    guest, root = model.guest_write_mask(), model.guest_root_write_mask()
+    assert all(mine & ~its == 0 for mine, its in zip(guest, root, strict=True))
+    assert (guest[BadVAddr.index], root[BadVAddr.index]) == (0, ALL_ONES)
+    assert (guest[Cause.index], root[Cause.index]) == (0x08C0_0300, 0xFCE0_FF7C)
+    assert root[EBase.index] & EBase.CPUNum.mask and not guest[EBase.index] & EBase.CPUNum.mask
+    assert root[Index.index] & Index.P.mask
+    assert guest[Count.index] == root[Count.index] == 0
+
+
+@WITH_VZ
+def test_changes_by_the_guest_that_exit(model: CpuModel) -> None:
+    table = model.guest_trap_mask()
+    traps = table[Status.index]
+    assert traps & Status.BEV.mask
+    assert not traps & (CU1 | FR), "without an FPU these bits cannot change"
+    assert table[Cause.index] == Cause.DC.mask | Cause.IV.mask
+    assert table[IntCtl.index] == IntCtl.VS.mask
+    assert model.guest_mode_trap_mask()[Status.index] == Status.KSU.mask | Status.ERL.mask | Status.EXL.mask
+
+
+def test_guests_are_told_apart_by_asid_or_by_guest_id() -> None:
+    p5600, generic = find_model("P5600"), find_model("MIPS64R5-generic")
+    assert (GuestCtl0(p5600.reset(GuestCtl0)).RAD, GuestCtl0(p5600.reset(GuestCtl0)).G1) == (1, 0)
+    assert (GuestCtl0(generic.reset(GuestCtl0)).RAD, GuestCtl0(generic.reset(GuestCtl0)).G1) == (0, 1)
+    assert (p5600.guest_id_mask, generic.guest_id_mask) == (0, 0xFF)
+    assert GuestCtl1 not in p5600.root and GuestCtl1 in generic.root
+
+
+def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="'68000' is not known; choose one of 24Kf, P5600, 5KEf, "):
+        find_model("68000")

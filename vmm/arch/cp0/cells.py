@@ -1,0 +1,197 @@
+"""Which CP0 registers a core has, their reset values and writable bits: the rows that cores share.
+
+``vmm.arch.models`` adds to them what is different from core to core.
+Invariant: a register without a row does not exist on that core; it reads as 0 and writes are dropped.
+(MIPS architecture, volume III, chapter 9; VZ module, chapter 4)
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from vmm.arch.cp0.fields import ALL_ONES, Bits, Contexts, Register
+from vmm.arch.cp0.registers import (
+    DEPC,
+    DESAVE,
+    EPC,
+    BadInstr,
+    BadInstrP,
+    BadVAddr,
+    CacheErr,
+    Cause,
+    Compare,
+    Config,
+    Config1,
+    Config2,
+    Config3,
+    Config4,
+    Context,
+    Count,
+    DataHi,
+    DataLo,
+    DDataHi,
+    DDataLo,
+    Debug,
+    DTagHi,
+    DTagLo,
+    EBase,
+    EntryLo0,
+    EntryLo1,
+    ErrCtl,
+    ErrorEPC,
+    GTOffset,
+    GuestAccess,
+    GuestCtl0,
+    GuestCtl0Ext,
+    GuestCtl2,
+    Index,
+    IntCtl,
+    KScratch1,
+    KScratch2,
+    KScratch3,
+    LLAddr,
+    PageMask,
+    Random,
+    SRSCtl,
+    SRSMap,
+    TagHi,
+    TagLo,
+    UserLocal,
+    Wired,
+    XContext,
+)
+
+ALL32 = 0xFFFF_FFFF
+
+
+class Cell(NamedTuple):
+    """A root register of a core: its value after reset, and the bits that MTC0 changes."""
+    reset: int
+    writable: int = 0
+
+
+class GuestCell(NamedTuple):
+    """A guest register of a core: bits that the guest's own MTC0 changes, bits that root's MTGC0 changes."""
+    reset: int
+    guest_writable: int
+    root_writable: int
+
+
+Cells = Mapping[type[Register], Cell]
+GuestCells = Mapping[type[Register], GuestCell]
+
+
+def without(word: int, *fields: Bits) -> int:
+    """A measured number less the fields that the machine does not have."""
+    for f in fields:
+        word &= ~f.mask
+    return word
+
+
+def bits_of(*fields: Bits) -> int:
+    return sum(f.mask for f in fields)
+
+
+# fmt: off
+EVERY_CORE: dict[type[Register], Cell] = {
+    Context:   Cell(0, Context.PTEBase.mask),
+    PageMask:  Cell(0, 0x1FFF_E000),
+    BadVAddr:  Cell(0),
+    Count:     Cell(0, ALL32),
+    Compare:   Cell(0, ALL32),
+    IntCtl:    Cell(0xE000_0000),
+    SRSCtl:    Cell(0),
+    Cause:     Cell(0, 0x08C0_0300),
+    EPC:       Cell(0, ALL_ONES),
+    Config2:   Cell(0x8000_0000),
+    LLAddr:    Cell(0),
+    Debug:     Cell(0x0200_8000, bits_of(Debug.LSNM, Debug.CountDM, Debug.IBusEP, Debug.DBusEP, Debug.IEXI)),
+    DEPC:      Cell(0, ALL_ONES),
+    ErrCtl:    Cell(0),
+    CacheErr:  Cell(0),
+    TagLo:     Cell(0, ALL_ONES),
+    DataLo:    Cell(0, ALL_ONES),
+    DTagLo:    Cell(0, ALL_ONES),
+    DDataLo:   Cell(0, ALL_ONES),
+    TagHi:     Cell(0, ALL32),
+    DataHi:    Cell(0, ALL32),
+    DTagHi:    Cell(0, ALL32),
+    DDataHi:   Cell(0, ALL32),
+    ErrorEPC:  Cell(0, ALL_ONES),
+    DESAVE:    Cell(0, ALL_ONES),
+}
+
+RELEASE5: dict[type[Register], Cell] = {
+    UserLocal: Cell(0, ALL_ONES),
+    BadInstr:  Cell(0),
+    BadInstrP: Cell(0),
+    IntCtl:    Cell(0xE000_0000, IntCtl.VS.mask),
+    SRSMap:    Cell(0),
+    LLAddr:    Cell(0, LLAddr.LLB.mask),
+    KScratch1: Cell(0, ALL_ONES),
+    KScratch2: Cell(0, ALL_ONES),
+    KScratch3: Cell(0, ALL_ONES),
+}
+
+_ROOT_ONLY_BITS: dict[type[Register], int] = {
+    # What MTGC0 changes and the guest itself cannot: all that hardware sets, so that a guest can be moved.
+    Index:     Index.P.mask,
+    Context:   Context.BadVPN2.mask,
+    BadVAddr:  ALL_ONES,
+    BadInstr:  ALL32,
+    BadInstrP: ALL32,
+    XContext:  ALL_ONES & ~0xF,
+    Cause:     without(bits_of(*Cause.fields), Cause.ASE),
+    EBase:     EBase.CPUNum.mask,
+    Config:    Config.M.mask,
+    Config1:   Config1.M.mask,
+    Config2:   Config2.M.mask,
+    Config3:   Config3.M.mask,
+    Config4:   Config4.M.mask,
+}
+
+_HIDDEN_FROM_GUEST: dict[type[Register], int] = {
+    Config3: Config3.VZ.mask,
+}
+# fmt: on
+
+_NO_GUEST_COPY = frozenset({SRSCtl, SRSMap})
+"""A guest without shadow sets of its own exits when it touches these (GPSI)."""
+
+
+def tlb_registers(entries: int) -> dict[type[Register], Cell]:
+    """The registers that hold an index; ``entries`` is a power of two."""
+    return {Index: Cell(0, entries - 1), Random: Cell(entries - 1), Wired: Cell(0, entries - 1)}
+
+
+def entry_lo(mask: int) -> dict[type[Register], Cell]:
+    return {EntryLo0: Cell(0, mask), EntryLo1: Cell(0, mask)}
+
+
+def vz_registers(guests_by: Bits) -> dict[type[Register], Cell]:
+    """What root rules guests with.
+
+    ``guests_by`` is the flag of what tells guests apart: root's ASID (GuestCtl0.RAD), or the GuestID
+    (GuestCtl0.G1; the core then needs GuestCtl1 as well).
+    """
+    controls = bits_of(GuestCtl0.GM, GuestCtl0.RI, GuestCtl0.MC, GuestCtl0.CP0, GuestCtl0.AT, GuestCtl0.GT,
+                       GuestCtl0.CG, GuestCtl0.CF)
+    present = bits_of(GuestCtl0.G0E, GuestCtl0.G2, guests_by)
+    return {GuestCtl0: Cell(present | GuestCtl0.AT.at(GuestAccess.ROOT), controls),
+            GuestCtl0Ext: Cell(0, bits_of(GuestCtl0Ext.CGI, GuestCtl0Ext.FCD)),
+            GuestCtl2: Cell(0, GuestCtl2.VIP.mask),
+            GTOffset: Cell(0, ALL32)}
+
+
+def guest_of(root: Cells, entries: int) -> dict[type[Register], GuestCell]:
+    """The guest context of a core: its copies of the root registers, which start as root's do."""
+    cells = {**root, **tlb_registers(entries)}
+    cells[Config1] = Cell(without(root[Config1].reset, Config1.MMUSize) | Config1.MMUSize.at(entries - 1))
+    cells[Count] = Cell(0)      # root's Count plus GTOffset: a guest's write exits, MTGC0 has no effect
+    own = {register: cell for register, cell in cells.items()
+           if register.context in (Contexts.GUEST, Contexts.GUEST_IF) and register not in _NO_GUEST_COPY}
+    return {register: GuestCell(cell.reset & ~_HIDDEN_FROM_GUEST.get(register, 0), cell.writable,
+                                cell.writable | _ROOT_ONLY_BITS.get(register, 0))
+            for register, cell in own.items()}
+
+

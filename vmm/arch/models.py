@@ -1,0 +1,274 @@
+"""CPU models as data: what each core has, its CP0 registers after reset, and which bits software can write.
+
+The numbers are those that emulators of the core show (masks: what MFC0 reads after MTC0 of all ones), less
+what the machine does not have: such a field is named in the row, reads as 0 and cannot be written, and
+``not_modelled`` says so in words.
+Invariant: a register without a row does not exist; it reads as 0 and writes are dropped.
+(MIPS architecture, volume III, chapter 9; VZ module, chapter 4; the cores' software user's manuals.)
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vmm.arch.cp0.cells import (
+    EVERY_CORE,
+    RELEASE5,
+    Cell,
+    Cells,
+    GuestCells,
+    bits_of,
+    entry_lo,
+    guest_of,
+    tlb_registers,
+    vz_registers,
+    without,
+)
+from vmm.arch.cp0.fields import ALL_ONES, Register, sign_extended
+from vmm.arch.cp0.registers import (
+    Config,
+    Config1,
+    Config3,
+    Config4,
+    Config5,
+    EBase,
+    EntryHi,
+    GuestCtl0,
+    GuestCtl1,
+    HWREna,
+    KScratch4,
+    KScratch5,
+    KScratch6,
+    PageGrain,
+    PRId,
+    Status,
+    XContext,
+)
+from vmm.errors import ConfigError
+
+REGISTERS_PER_FILE = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CpuModel:
+    """A core.  ``release`` and ``ases`` choose its instructions; ``guest`` is empty on a core without VZ.
+
+    ``bits``: 32 or 64.  ``segbits``, ``pabits``: width of virtual and physical addresses.
+    ``ccres``: pipeline cycles a tick of Count.  ``synci_step``: bytes that one SYNCI reaches.
+    """
+    name: str
+    description: str
+    not_modelled: tuple[str, ...]
+    release: int
+    bits: int
+    ases: frozenset[str]
+    tlb_entries: int
+    guest_tlb_entries: int
+    segbits: int
+    pabits: int
+    root: Cells
+    guest: GuestCells
+    fpu: bool = False
+    ccres: int = 2
+    synci_step: int = 32
+
+    @property
+    def prid(self) -> int:
+        return self.root[PRId].reset
+
+    @property
+    def implemented(self) -> frozenset[int]:
+        """Indices of the root registers that exist."""
+        return frozenset(register.index for register in self.root)
+
+    @property
+    def guest_implemented(self) -> frozenset[int]:
+        """Indices of the registers of which the guest context has a copy."""
+        return frozenset(register.index for register in self.guest)
+
+    def reset(self, register: type[Register]) -> int:
+        return self.root[register].reset if register in self.root else 0
+
+    def write_mask(self, register: type[Register]) -> int:
+        return self.root[register].writable if register in self.root else 0
+
+    def root_reset(self, *, big_endian: bool = False, cpu: int = 0) -> list[int]:
+        """The root context after reset, by index, on CPU number ``cpu``."""
+        return _after_reset({register: cell.reset for register, cell in self.root.items()}, big_endian, cpu)
+
+    def guest_reset(self, *, big_endian: bool = False, cpu: int = 0) -> list[int]:
+        return _after_reset({register: cell.reset for register, cell in self.guest.items()}, big_endian, cpu)
+
+    def root_write_mask(self) -> list[int]:
+        """By index: the bits that MTC0 changes in root mode; ``Register.merge`` knows how."""
+        return _by_index({register: cell.writable for register, cell in self.root.items()})
+
+    def guest_write_mask(self) -> list[int]:
+        """By index: the bits that MTC0 changes in guest mode, if it does not exit."""
+        return _by_index({register: cell.guest_writable for register, cell in self.guest.items()})
+
+    def guest_root_write_mask(self) -> list[int]:
+        """By index: the bits of the guest context that MTGC0 changes."""
+        return _by_index({register: cell.root_writable for register, cell in self.guest.items()})
+
+    def guest_trap_mask(self) -> list[int]:
+        """By index: the bits whose change by the guest raises a software field change exit (GSFC)."""
+        return _by_index({register: register.guest_trap_mask & cell.guest_writable
+                          for register, cell in self.guest.items()})
+
+    def guest_mode_trap_mask(self) -> list[int]:
+        """By index: the bits that do so too while GuestCtl0.MC is set."""
+        return _by_index({register: register.guest_mode_trap_mask & cell.guest_writable
+                          for register, cell in self.guest.items()})
+
+    @property
+    def asid_mask(self) -> int:
+        return self.write_mask(EntryHi) & (EntryHi.ASID.mask | EntryHi.ASIDX.mask)
+
+    @property
+    def vpn_mask(self) -> int:
+        """The bits of EntryHi that hold R and VPN2; on a 32-bit core with the sign extension."""
+        return self.write_mask(EntryHi) & (EntryHi.R.mask | EntryHi.VPN2.mask)
+
+    @property
+    def pfn_mask(self) -> int:
+        """The bits of a physical address that a TLB entry can give."""
+        return (1 << self.pabits) - (1 << 12)
+
+    @property
+    def guest_id_mask(self) -> int:
+        """The bits of GuestCtl1.ID; 0 on a core that tells guests apart by root's ASID."""
+        return self.write_mask(GuestCtl1) & GuestCtl1.ID.mask
+
+    @property
+    def xcontext_region_bit(self) -> int:
+        """Where XContext.R starts; BadVPN2 ends below it."""
+        return self.segbits - 9
+
+
+def _by_index(values: Mapping[type[Register], int]) -> list[int]:
+    table = [0] * REGISTERS_PER_FILE
+    for register, value in values.items():
+        table[register.index] = value
+    return table
+
+
+def _after_reset(values: Mapping[type[Register], int], big_endian: bool, cpu: int) -> list[int]:
+    table = _by_index(values)
+    if Config in values:
+        table[Config.index] |= Config.BE.at(big_endian)
+        table[EBase.index] |= EBase.CPUNum.at(cpu)
+    return table
+
+
+_NEVER = ("floating point (Config1.FP)", "watchpoints (Config1.WR)", "performance counters (Config1.PC)",
+          "user mode of reverse byte order (Status.RE)", "EJTAG single step (Debug.SSt)")
+_VZ_NEVER = ("FTLB (Config.MT)", "MSA (Config3.MSAP)", "segmentation control, EVA (Config3.SC, Config5.EVA)",
+             "page-table walker (Config3.PW)", "coherence manager (Config3.CMGCR)", "MAAR (Config5.MRP)",
+             "interrupt pass-through (GuestCtl0.PIP)", "direct root access to the guest (GuestCtl0.DRG)",
+             "interrupts dropped by hardware (GuestCtl2.HC)", "exit groups (GuestCtl0Ext.OG, BG, MG)",
+             "guest features that root can switch off (of guest Config1 to 5, root can change only M)")
+
+# fmt: off
+_24KF = CpuModel(
+    name="24Kf",
+    description="MIPS32 release 2 core with 16 TLB entries, after the MIPS 24Kf as emulators of it show it",
+    not_modelled=(*_NEVER, "MIPS16 (Config1.CA)"),
+    release=2, bits=32, ases=frozenset(), tlb_entries=16, guest_tlb_entries=0, segbits=32, pabits=32,
+    root={**EVERY_CORE, **tlb_registers(16), **entry_lo(0x03FF_FFFF),
+        PRId:      Cell(0x0001_9300),
+        PageGrain: Cell(0),
+        HWREna:    Cell(0, 0xF),
+        EntryHi:   Cell(0, sign_extended(0xFFFF_E0FF)),
+        Status:    Cell(0x0040_0004, without(0x3678_FF1F, Status.CU1, Status.FR, Status.RE)),
+        EBase:     Cell(sign_extended(0x8000_0000), 0x3FFF_F000),
+        Config:    Cell(0x8000_0482, Config.K0.mask),
+        Config1:   Cell(without(0x9E19_0C8F, Config1.FP, Config1.WR, Config1.CA)),
+        Config3:   Cell(0),
+    },
+    guest={},
+)
+
+_P5600_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **vz_registers(GuestCtl0.RAD),
+    **tlb_registers(64), **entry_lo(0xC000_0000_3FFF_FFFF),
+    PRId:      Cell(0x0001_A800),
+    PageGrain: Cell(0, without(0xE800_0000, PageGrain.ELPA)),
+    HWREna:    Cell(0, 0x2000_000F),
+    EntryHi:   Cell(0, sign_extended(0xFFFF_E4FF)),
+    Status:    Cell(0x0040_0004, without(0x3C68_FF1F, Status.CU1, Status.FR)),
+    EBase:     Cell(sign_extended(0x8000_0000), sign_extended(0xFFFF_F800)),
+    Config:    Cell(0x8004_0482, Config.K0.mask),
+    Config1:   Cell(without(0xFEA3_519B, Config1.FP, Config1.WR, Config1.PC)),
+    Config3:   Cell(without(0xBF00_30A0, Config3.MSAP, Config3.SC, Config3.PW, Config3.CMGCR, Config3.LPA)
+                    | Config3.VZ.mask),
+    Config4:   Cell(0xC01C_0000),
+    Config5:   Cell(without(0x1000_0038, Config5.EVA, Config5.MVH, Config5.MRP)),
+}
+
+_P5600 = CpuModel(
+    name="P5600",
+    description="MIPS32 release 5 core with VZ, after the MIPS P5600: 64 TLB entries for root and apart from "
+                "that 64 for the guest; guests are told apart by root's ASID (no GuestID)",
+    not_modelled=(*_NEVER, *_VZ_NEVER, "addresses of more than 36 bits (XPA: Config3.LPA, Config5.MVH)"),
+    release=5, bits=32, ases=frozenset({"VZ", "TLBINV", "LLB"}), tlb_entries=64, guest_tlb_entries=64,
+    segbits=32, pabits=36, root=_P5600_ROOT, guest=guest_of(_P5600_ROOT, 64),
+)
+
+_5KEF = CpuModel(
+    name="5KEf",
+    description="MIPS64 release 2 core with 32 TLB entries, after the MIPS 5KEf as emulators of it show it",
+    not_modelled=_NEVER,
+    release=2, bits=64, ases=frozenset(), tlb_entries=32, guest_tlb_entries=0, segbits=42, pabits=36,
+    root={**EVERY_CORE, **tlb_registers(32), **entry_lo(0x3FFF_FFFF),
+        PRId:      Cell(0x0001_8900),
+        PageGrain: Cell(0),
+        HWREna:    Cell(0, 0xF),
+        EntryHi:   Cell(0, 0xC000_03FF_FFFF_E0FF),
+        Status:    Cell(0x0040_0004, without(0x36F8_FFFF, Status.CU1, Status.FR, Status.RE)),
+        EBase:     Cell(sign_extended(0x8000_0000), 0x3FFF_F000),
+        Config:    Cell(0x8000_4482, Config.K0.mask),
+        Config1:   Cell(without(0xBE61_309B, Config1.FP, Config1.WR, Config1.PC)),
+        Config3:   Cell(0),
+        XContext:  Cell(0, ALL_ONES & -1 << 42 - 7),
+    },
+    guest={},
+)
+
+_MIPS64R5_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **vz_registers(GuestCtl0.G1),
+    **tlb_registers(64), **entry_lo(0xC000_03FF_FFFF_FFFF),
+    PRId:      Cell(0x0001_0000),
+    PageGrain: Cell(0, 0xE800_0000),
+    HWREna:    Cell(0, 0x2000_000F),
+    EntryHi:   Cell(0, 0xC000_FFFF_FFFF_E4FF),
+    GuestCtl1: Cell(0, bits_of(GuestCtl1.RID, GuestCtl1.ID)),
+    Status:    Cell(0x0040_0004, without(0x36FB_FFFF, Status.CU1, Status.FR, Status.RE, Status.Impl)),
+    EBase:     Cell(sign_extended(0x8000_0000), ALL_ONES & ~0x7FF),
+    Config:    Cell(0x8000_4482, Config.K0.mask),
+    Config1:   Cell(without(0xFEA3_519B, Config1.FP, Config1.WR, Config1.PC)),
+    Config3:   Cell(bits_of(Config3.M, Config3.BP, Config3.BI, Config3.VZ, Config3.ULRI, Config3.RXI,
+                            Config3.LPA, Config3.VInt)),
+    Config4:   Cell(0xC0FC_0000),
+    Config5:   Cell(Config5.LLB.mask),
+    XContext:  Cell(0, ALL_ONES & -1 << 48 - 7),
+    KScratch4: Cell(0, ALL_ONES),
+    KScratch5: Cell(0, ALL_ONES),
+    KScratch6: Cell(0, ALL_ONES),
+}
+
+_MIPS64R5 = CpuModel(
+    name="MIPS64R5-generic",
+    description="MIPS64 release 5 core with VZ, after no chip: caches of a generic MIPS64 release 2 core, "
+                "the 48-bit addresses of an I6400, 8-bit GuestIDs, 64 TLB entries each for root and guest",
+    not_modelled=(*_NEVER, *_VZ_NEVER, "PageGrain.ELPA: 48-bit physical addresses are always on"),
+    release=5, bits=64, ases=frozenset({"VZ", "TLBINV", "LLB"}), tlb_entries=64, guest_tlb_entries=64,
+    segbits=48, pabits=48, root=_MIPS64R5_ROOT, guest=guest_of(_MIPS64R5_ROOT, 64),
+)
+# fmt: on
+
+MODELS: dict[str, CpuModel] = {model.name: model for model in (_24KF, _P5600, _5KEF, _MIPS64R5)}
+
+
+def find_model(name: str) -> CpuModel:
+    if name not in MODELS:
+        raise ConfigError(f"CPU model {name!r} is not known; choose one of {', '.join(MODELS)}")
+    return MODELS[name]
