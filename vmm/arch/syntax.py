@@ -1,8 +1,8 @@
 """The language of a row's ``syntax``: how operands are written, and which fields hold them.
 
 ``{name}`` is an operand.  ``<...>`` may be left out on input, and is left out when printing if all operands
-in it have their default value; without operands, as ``<$0, >``, it is printed always.  Anything else is itself.
-Blanks are for the reader.  An operand is ``{field}`` and then, each optional and in this order:
+in it have their default value; without operands, as ``<$0, >``, it is printed always.  Anything else is
+itself.  Blanks are for the reader.  An operand is ``{field}`` and then, each optional and in this order:
 
 ==========  =============================================================================================
 ``,field``  also held by this field: ``{rd,rt}``
@@ -127,7 +127,7 @@ def signed(value: int, width: int) -> int:
 @cache
 def parse_syntax(text: str) -> Syntax:
     mnemonic, _, rest = text.partition(" ")
-    tokens = re.findall(r"\{[^}]*\}|[<>]|[^{<>]+", "".join(rest.split()))
+    tokens = re.findall(r"\{[^}]*\}?|[<>]|[^{<>]+", "".join(rest.split()))
     parts = tuple(_parts(iter(tokens), text, inside=False))
     return Syntax(text, mnemonic, parts, tuple(_operands(parts)), re.compile(_pattern(parts)))
 

@@ -84,6 +84,8 @@ def assemble_line(line: str, pc: int = 0, *, rows: Mnemonics | Iterable[Insn],
     words = line.partition("#")[0].split()
     if not words:
         raise ValueError(f"{line!r} holds no instruction")
+    if found := re.search(r"\$?[\w.]+ [$%\w.]+", " ".join(words[1:])):
+        raise ValueError(f"{line.strip()!r}: {found[0]!r} is two operands without a comma between them")
     mnemonic, operands = words[0].lower(), "".join(words[1:])
     forms = index.forms.get(mnemonic)
     if not forms:
