@@ -165,7 +165,7 @@ _NEVER = ("floating point (Config1.FP)", "watchpoints (Config1.WR)", "performanc
           "user mode of reverse byte order (Status.RE)", "EJTAG single step (Debug.SSt)")
 _VZ_NEVER = ("FTLB (Config.MT)", "MSA (Config3.MSAP)", "segmentation control, EVA (Config3.SC, Config5.EVA)",
              "page-table walker (Config3.PW)", "coherence manager (Config3.CMGCR)", "MAAR (Config5.MRP)",
-             "interrupt pass-through (GuestCtl0.PIP)", "direct root access to the guest (GuestCtl0.DRG)",
+             "exits on a change of mode (GuestCtl0.MC)", "direct root access to the guest (GuestCtl0.DRG)",
              "interrupts dropped by hardware (GuestCtl2.HC)", "exit groups (GuestCtl0Ext.OG, BG, MG)",
              "guest features that root can switch off (of guest Config1 to 5, root can change only M)")
 

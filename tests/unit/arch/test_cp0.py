@@ -86,8 +86,9 @@ def test_every_register_is_named_documented_and_as_wide_as_it_says(register: typ
 
 
 @pytest.mark.parametrize(("number", "name"), [
-    ((4, 5), "MemoryMapID"), ((5, 4), "SegCtl2"), ((5, 7), "PWSize"), ((6, 6), "PWCtl"), ((10, 4), "GuestCtl1"),
-    ((11, 4), "GuestCtl0Ext"), ((12, 6), "GuestCtl0"), ((12, 7), "GTOffset"), ((25, 7), "PerfCnt3"),
+    ((4, 5), "MemoryMapID"), ((5, 4), "SegCtl2"), ((5, 7), "PWSize"), ((6, 6), "PWCtl"),
+    ((10, 4), "GuestCtl1"), ((11, 4), "GuestCtl0Ext"),
+    ((12, 6), "GuestCtl0"), ((12, 7), "GTOffset"), ((25, 7), "PerfCnt3"),
     ((28, 3), "DDataLo"), ((31, 2), "KScratch1"), ((31, 7), "KScratch6")])
 def test_numbers_of_the_manual(number: tuple[int, int], name: str) -> None:
     assert REGISTERS[number[0] * 8 + number[1]].name == name

@@ -15,6 +15,7 @@ from vmm.arch.cp0.registers import (
     Config3,
     Config4,
     Config5,
+    Config7,
     Count,
     Debug,
     EBase,
@@ -55,6 +56,7 @@ MEASURED = {    # 24Kf, P5600, 5KEf
     IntCtl:  (0xE000_0000, 0xE000_0000, 0xE000_0000),
     Debug:   (0x0200_8000, 0x0200_8000, 0x0200_8000),
     SRSCtl:  (0, 0, 0),
+    Config7: (0, Config7.WII.mask, 0),
 }
 MEASURED_ALL_ONES = {    # what reads back after all ones were written; the low 32 bits on 32-bit cores
     EntryHi: (0xFFFF_E0FF, 0xFFFF_E4FF, 0xC000_03FF_FFFF_E0FF),

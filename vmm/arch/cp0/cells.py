@@ -25,6 +25,7 @@ from vmm.arch.cp0.registers import (
     Config2,
     Config3,
     Config4,
+    Config7,
     Context,
     Count,
     DataHi,
@@ -127,6 +128,7 @@ RELEASE5: dict[type[Register], Cell] = {
     BadInstrP: Cell(0),
     IntCtl:    Cell(0xE000_0000, IntCtl.VS.mask),
     SRSMap:    Cell(0),
+    Config7:   Cell(Config7.WII.mask),
     LLAddr:    Cell(0, LLAddr.LLB.mask),
     KScratch1: Cell(0, ALL_ONES),
     KScratch2: Cell(0, ALL_ONES),
@@ -174,9 +176,9 @@ def vz_registers(guests_by: Bits) -> dict[type[Register], Cell]:
     ``guests_by`` is the flag of what tells guests apart: root's ASID (GuestCtl0.RAD), or the GuestID
     (GuestCtl0.G1; the core then needs GuestCtl1 as well).
     """
-    controls = bits_of(GuestCtl0.GM, GuestCtl0.RI, GuestCtl0.MC, GuestCtl0.CP0, GuestCtl0.AT, GuestCtl0.GT,
-                       GuestCtl0.CG, GuestCtl0.CF)
-    present = bits_of(GuestCtl0.G0E, GuestCtl0.G2, guests_by)
+    controls = bits_of(GuestCtl0.GM, GuestCtl0.RI, GuestCtl0.CP0, GuestCtl0.AT, GuestCtl0.GT, GuestCtl0.CG,
+                       GuestCtl0.CF, GuestCtl0.PIP)
+    present = bits_of(GuestCtl0.G0E, GuestCtl0.PT, GuestCtl0.G2, guests_by)
     return {GuestCtl0: Cell(present | GuestCtl0.AT.at(GuestAccess.ROOT), controls),
             GuestCtl0Ext: Cell(0, bits_of(GuestCtl0Ext.CGI, GuestCtl0Ext.FCD)),
             GuestCtl2: Cell(0, GuestCtl2.VIP.mask),
