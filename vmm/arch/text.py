@@ -12,7 +12,8 @@ objdump with ``-M no-aliases,gpr-names=numeric``, but for one blank instead of i
 'bne $8,$0,0x1000'
 
 Invariant: what ``disassemble`` prints for a word that a row fits, ``assemble_line`` reads back as that word
-(unless the word gives two values to one operand, as ``clz`` can, or names a bit field outside its register).
+(unless the word gives two values to one operand, as ``clz`` can, or names a bit field outside its register);
+with aliases, as a word that prints the same (``move`` may stand for ``or`` or ``addu``).
 """
 from __future__ import annotations
 
