@@ -13,7 +13,7 @@ objdump with ``-M no-aliases,gpr-names=numeric``, but for one blank instead of i
 
 Invariant: what ``disassemble`` prints for a word that a row fits, ``assemble_line`` reads back as that word
 (unless the word gives two values to one operand, as ``clz`` can, or names a bit field outside its register);
-with aliases, as a word that prints the same (``move`` may stand for ``or`` or ``addu``).
+with aliases, as a word that does the same (``move`` may stand for ``or`` or ``addu``, ``li`` for two others).
 """
 from __future__ import annotations
 

