@@ -1,0 +1,84 @@
+"""Device accesses of a guest: what the trapped load or store moves, and its completion (rows MI-2..MI-6).
+
+Invariant: the architectural PC of a load stays at the load until the data have arrived, so a vCPU that is
+saved in between repeats it; a store is over when it is reported.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vmm.kvm import words
+from vmm.kvm.exits import MmioLoad, MmioStore
+from vmm.kvm.vcpu import Emulation, Mmio, Vcpu, sign_extend
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    size: int
+    signed: bool = False
+    wide: bool = False
+    """Only a guest with 64-bit registers has it."""
+
+
+LOADS: dict[str, Access] = {
+    "lb": Access(1, signed=True), "lbu": Access(1), "lh": Access(2, signed=True), "lhu": Access(2),
+    "lw": Access(4, signed=True), "lwu": Access(4, wide=True), "ld": Access(8, signed=True, wide=True),
+}  # fmt: skip
+STORES: dict[str, Access] = {"sb": Access(1), "sh": Access(2), "sw": Access(4), "sd": Access(8, wide=True)}
+
+
+def decode(word: int, table: dict[str, Access], *, release: int, wide: bool) -> tuple[Access, int] | None:
+    """What the word moves and its rt; None: not a load or store that a device can be accessed with (MI-5)."""
+    read = words.read(word, release=release, bits=64 if wide else 32)
+    access = table.get(read.name) if read else None
+    if read is None or access is None or access.wide and not wide:
+        return None
+    return access, read["rt"]
+
+
+def emulate_store(vcpu: Vcpu, word: int, address: int, resume_pc: int, *, release: int,
+                  wide: bool = False) -> Emulation:
+    """``address`` is guest-physical; ``resume_pc`` is where the guest goes on (MI-2)."""
+    found = decode(word, STORES, release=release, wide=wide)
+    if found is None:
+        return Emulation.FAIL
+    access, rt = found
+    value = vcpu.gpr[rt] & (1 << 8 * access.size) - 1
+    mmio = vcpu.mmio
+    mmio.needed, mmio.is_write, mmio.length, mmio.data = Mmio.ZERO_EXTEND, True, access.size, value
+    vcpu.pc = resume_pc
+    vcpu.exit = MmioStore(address, access.size, value)
+    return Emulation.DO_MMIO
+
+
+def emulate_load(vcpu: Vcpu, word: int, address: int, resume_pc: int, *, release: int,
+                 wide: bool = False) -> Emulation:
+    """The resume address is settled now, because the branch before a delay slot may link over its own source
+    (MI-3)."""
+    found = decode(word, LOADS, release=release, wide=wide)
+    if found is None:
+        return Emulation.FAIL
+    access, rt = found
+    mmio = vcpu.mmio
+    mmio.needed = Mmio.SIGN_EXTEND if access.signed else Mmio.ZERO_EXTEND
+    mmio.is_write, mmio.length, mmio.io_gpr, mmio.io_pc = False, access.size, rt, resume_pc
+    vcpu.exit = MmioLoad(address, access.size)
+    return Emulation.DO_MMIO
+
+
+def complete_load(vcpu: Vcpu, data: int) -> Emulation:
+    """The device answered ``data`` (MI-4)."""
+    mmio = vcpu.mmio
+    if mmio.length > vcpu.word:
+        return Emulation.FAIL
+    bits = 8 * mmio.length
+    extended = sign_extend(data, bits) if mmio.needed is Mmio.SIGN_EXTEND else data & (1 << bits) - 1
+    vcpu.pc = mmio.io_pc
+    vcpu.gpr[mmio.io_gpr] = extended
+    mmio.needed = Mmio.NONE
+    return Emulation.DONE
+
+
+def is_fetch_fault(pc: int, bad_address: int, *, in_slot: bool) -> bool:
+    """The fault is that of the instruction's own fetch, hence never a device access (MI-6)."""
+    return pc == bad_address or in_slot and 0 <= bad_address - pc <= 4
