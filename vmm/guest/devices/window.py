@@ -1,0 +1,127 @@
+"""A device's registers as a table: offset, name, and what a read or a write of it does.
+
+Invariant: the table is complete when the class is made; every access of the bus goes through it, so the same
+rows are the documentation, the fuzz target and the only decoder.  A value never has more bits than the
+register.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, Protocol, TypeVar
+
+from vmm.errors import ConfigError
+
+Action = TypeVar("Action", bound=Callable[..., Any])
+Saved = TypeVar("Saved")
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """One offset as documentation: what it is called when read and when written (None: cannot be)."""
+    offset: int
+    read: str | None
+    write: str | None
+
+
+class Window:
+    """``@regs.read(0x4)`` and ``@regs.write(0x4)`` fill it, once an offset each.
+
+    ``width`` is the bytes of one register; offsets are multiples of it.  ``count`` and ``step`` make an array
+    of registers, whose action is given the index first.
+    """
+
+    def __init__(self, span: int, width: int = 4) -> None:
+        self.span = span
+        self.width = width
+        self._ones = (1 << 8 * width) - 1
+        self._readers: dict[int, Callable[[Any], int]] = {}
+        self._writers: dict[int, Callable[[Any, int], None]] = {}
+
+    def read(self, offset: int, *, count: int = 0, step: int = 0) -> Callable[[Action], Action]:
+        return self._fill(self._readers, offset, count, step)
+
+    def write(self, offset: int, *, count: int = 0, step: int = 0) -> Callable[[Action], Action]:
+        return self._fill(self._writers, offset, count, step)
+
+    def _fill(self, table: dict[int, Any], offset: int, count: int, step: int) -> Callable[[Action], Action]:
+        def register(action: Action) -> Action:
+            for index in range(count or 1):
+                at = offset + index * step
+                if at in table or at % self.width or not 0 <= at < self.span:
+                    raise ValueError(f"{action.__name__}: offset {at:#x} is taken, not a multiple of the "
+                                     f"register width {self.width}, or outside the window of {self.span:#x}")
+                table[at] = _indexed(action, index) if count else action
+            return action
+        return register
+
+    def load(self, device: object, offset: int) -> int | None:
+        """What the device answers, or None where it has no register to read."""
+        action = self._readers.get(offset)
+        return None if action is None else action(device) & self._ones
+
+    def store(self, device: object, offset: int, value: int) -> bool:
+        """Whether the device has a register to write here."""
+        action = self._writers.get(offset)
+        if action is None:
+            return False
+        action(device, value & self._ones)
+        return True
+
+    def __iter__(self) -> Iterator[Register]:
+        for offset in sorted(self._readers.keys() | self._writers.keys()):
+            read, write = self._readers.get(offset), self._writers.get(offset)
+            yield Register(offset, read and read.__name__, write and write.__name__)
+
+
+def _indexed(action: Callable[..., Any], index: int) -> Callable[..., Any]:
+    def call(device: object, *value: int) -> Any:           # Any: an int for a read, nothing for a write
+        return action(device, index, *value)
+    call.__name__ = f"{action.__name__}{index}"
+    return call
+
+
+class Device(Protocol):
+    """What the bus and the snapshot need of a device.  ``save`` gives a copy; ``restore`` takes one."""
+
+    @property
+    def regs(self) -> Window: ...
+
+    def save(self) -> Any: ...                              # Any: each device has a State of its own
+
+    def restore(self, state: Any) -> None: ...
+
+
+# -- state ---------------------------------------------------------------------------------------------------
+
+def bits(width: int, reset: int = 0) -> Any:                # Any: as dataclasses.field itself
+    """A State field of so many bits; ``copied`` refuses a snapshot in which it has more."""
+    return field(default=reset, metadata={"ones": (1 << width) - 1})
+
+
+def at_most(limit: int | None) -> dict[str, int | None]:
+    """The metadata of a State field that is a queue of bytes: the most it may hold (None: no limit)."""
+    return {"limit": limit}
+
+
+def copied(state: Saved) -> Saved:
+    """A State that shares nothing with this one, after checking that each field holds what its row allows."""
+    assert is_dataclass(state) and not isinstance(state, type)
+    owner = type(state).__qualname__
+    values = {row.name: _checked(owner, row.name, getattr(state, row.name), row.metadata)
+              for row in fields(state)}
+    return replace(state, **values)
+
+
+def _checked(owner: str, name: str, value: Any, limits: Any) -> Any:
+    if "ones" in limits:
+        good, want = type(value) is int and 0 <= value <= limits["ones"], f"0..{limits['ones']:#x}"
+    elif "limit" in limits:
+        limit = limits["limit"]
+        good = isinstance(value, (bytes, bytearray)) and (limit is None or len(value) <= limit)
+        want = "bytes" if limit is None else f"at most {limit} bytes"
+    else:
+        good, want = isinstance(value, bool), "true or false"
+    if not good:
+        raise ConfigError(f"snapshot: {owner}.{name} is {value!r:.40}, not {want}; take the snapshot again")
+    return bytearray(value) if "limit" in limits else value
