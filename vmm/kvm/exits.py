@@ -10,7 +10,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class MmioLoad:
-    """The guest loads from a guest-physical address outside every slot; answer with ``Vcpu.answer_load``."""
+    """The guest loads from a guest-physical address outside every slot; answer in ``vcpu.mmio.data``."""
 
     number: ClassVar[int] = 6
     address: int
@@ -37,40 +37,10 @@ class Hypercall:
 
 
 @dataclass(frozen=True, slots=True)
-class IrqWindow:
-    """A WAIT ended because something is pending (C0-15)."""
-
-    number: ClassVar[int] = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """The guest waits and nothing that this machine knows of will wake it: only outside input can."""
-
-    number: ClassVar[int] = 5
-
-
-@dataclass(frozen=True, slots=True)
 class Intr:
     """Somebody asked the vCPU thread to come out: a signal, or the end of the budget it was given."""
 
     number: ClassVar[int] = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Debug:
-    """A breakpoint or watchpoint of the debugger: the machine stopped before the instruction."""
-
-    number: ClassVar[int] = 4
-    stop: int
-
-
-@dataclass(frozen=True, slots=True)
-class Shutdown:
-    """The guest asked for power off or reset through an interface that KVM itself answers."""
-
-    number: ClassVar[int] = 8
-    status: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,4 +51,4 @@ class InternalError:
     reason: str
 
 
-Exit = MmioLoad | MmioStore | Hypercall | IrqWindow | Wait | Intr | Debug | Shutdown | InternalError
+Exit = MmioLoad | MmioStore | Hypercall | Intr | InternalError

@@ -6,20 +6,20 @@ Status.BEV is set, so no exception can find half a pair; and the guest never see
 from __future__ import annotations
 
 from vmm.arch.cp0.registers import (
+    EPC,
     BadInstr,
     BadInstrP,
     BadVAddr,
     Cause,
     EBase,
     EntryHi,
-    EPC,
     GuestCtl0,
     GuestCtl1,
     HWREna,
     Status,
 )
 from vmm.host.kernel.contexts import asid_offset
-from vmm.host.kernel.layout import CALL_FRAME, TI_CPU, CodePlan, Door, PtRegs, RESUME_HOST
+from vmm.host.kernel.layout import CALL_FRAME, RESUME_HOST, TI_CPU, CodePlan, Door, PtRegs
 from vmm.host.kernel.refill import K0, K1, emit_refill, emit_save_k
 from vmm.host.kernel.uasm import Assembly
 from vmm.host.kernel.vcpu_block import VcpuLayout
@@ -33,7 +33,7 @@ USER_MODE = 0x10
 """Status.KSU of user mode, in place."""
 
 _CALLEE_SAVED = (*range(16, 24), *range(28, 32))
-_GUEST_SAVED = (*range(0, 26), *range(28, 32))
+_GUEST_SAVED = (*range(26), *range(28, 32))
 _GUEST_LOADED = (*range(1, 26), *range(28, 32))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from vmm.arch.cp0.fields import Register
 from vmm.arch.cp0.registers import (
     Config,
     Config3,
@@ -23,7 +24,6 @@ from vmm.arch.cp0.registers import (
     KScratch6,
     PageGrain,
 )
-from vmm.arch.cp0.fields import Register
 from vmm.errors import ConfigError
 from vmm.host.kernel.pagetable import Geometry
 
