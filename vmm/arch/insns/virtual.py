@@ -55,7 +55,7 @@ def mthgc0(m, rt, rd, sel):
     m.call(cp0.write_of_guest, index, m.gpr[rt].shl(32) | low)
 
 
-@vz.insn("010000 10000 00000 code:10 101000", "hypcall <{code}>", ase="VZ",
+@vz.insn("010000 1 0000 code:10 00000 101000", "hypcall <{code}>", ase="VZ",
          system=True)
 def hypcall(m, code):
     """From a guest's kernel, an exit; from its user mode CpU, in root mode reserved (mips.md 7.4)."""

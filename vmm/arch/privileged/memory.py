@@ -1,0 +1,118 @@
+"""Loads, stores and instruction fetch, down to memory or a device.  (mips.md 4.1, 6)
+
+Fast engines do the common case themselves and come here when they have no translation at hand; ``m.remember`` tells
+them what was found.  ``m.peek`` and ``m.poke`` are accesses to host memory in the machine's byte order.
+"""
+from __future__ import annotations
+
+from vmm.arch.privileged.translate import FETCH, LOAD, STORE, physical
+from vmm.arch.rows import AnyMachine
+from vmm.arch.state import OFFSET, REGION_SLOTS, RegionSlot
+from vmm.arch.stops import Stop
+
+WATCH_SLOTS = 3
+STORE_RIGHT = 2
+
+
+def backing(m: AnyMachine, pa: AnyMachine, access: AnyMachine) -> AnyMachine:
+    """The host address of a physical one, or 0; read-only memory has none for stores."""
+    s = m.state
+    at, host = m.var(m.const(OFFSET["regions"])), m.var(m.const(0))
+    end = m.const(OFFSET["regions"]) + s.region_count * REGION_SLOTS
+    for _ in m.repeat(lambda: at.value.below(end) & (host.value == 0)):
+        base, read_only = m.slot(at.value + RegionSlot.BASE), m.slot(at.value + RegionSlot.READ_ONLY)
+        inside = ~pa.below(base) & pa.below(m.slot(at.value + RegionSlot.END))
+        for _ in m.when(inside & ((read_only == 0) | (access != STORE))):
+            host.value = m.slot(at.value + RegionSlot.HOST) + pa - base
+            s.rights = s.rights & ~m.select(read_only != 0, STORE_RIGHT, 0)
+        at.value = at.value + REGION_SLOTS
+    return host.value
+
+
+def watch(m: AnyMachine, va: AnyMachine, size: AnyMachine, kind: AnyMachine) -> None:
+    """Stop before an access that a watchpoint of this kind covers (gdb.md pitfall 8)."""
+    s = m.state
+    at = m.var(m.const(OFFSET["watches"]))
+    end = m.const(OFFSET["watches"]) + s.watch_count * WATCH_SLOTS
+    for _ in m.repeat(lambda: at.value.below(end)):
+        first, last, kinds = (m.slot(at.value + n) for n in range(WATCH_SLOTS))
+        overlap = ~last.below(va) & ~(va + size - 1).below(first) & ((kinds & kind) != 0)
+        for _ in m.when(overlap & (s.skip_break == 0)):
+            s.stop_address = va
+            m.leave_with(Stop.WATCH)
+        at.value = at.value + WATCH_SLOTS
+
+
+def load(m: AnyMachine, va: AnyMachine, size: AnyMachine) -> AnyMachine:
+    s = m.state
+    pa = m.call(physical, va, m.const(LOAD), size)
+    m.call(watch, s.access_va, size, m.const(1))
+    host = m.call(backing, pa, m.const(LOAD))
+    value = m.var(m.const(0))
+    for _ in m.when(host == 0):
+        value.value = m.call(device_load, pa, size)
+    for _ in m.otherwise():
+        m.remember(s.access_va, host, s.rights)
+        value.value = m.peek(host, size)
+    return value.value
+
+
+def store(m: AnyMachine, va: AnyMachine, size: AnyMachine, value: AnyMachine, mask: AnyMachine) -> None:
+    """Store the bits that are set in ``mask``; a device is given the others as zero."""
+    s = m.state
+    pa = m.call(physical, va, m.const(STORE), size)
+    m.call(watch, s.access_va, size, m.const(2))
+    host = m.call(backing, pa, m.const(STORE))
+    for _ in m.when(host == 0):
+        m.call(device_store, pa, size, value & mask)
+    for _ in m.otherwise():
+        m.remember(s.access_va, host, s.rights)
+        m.poke(host, size, m.peek(host, size) & ~mask | (value & mask))
+
+
+def load_linked(m: AnyMachine, va: AnyMachine, size: AnyMachine) -> AnyMachine:
+    s = m.state
+    value = m.call(load, va, size)
+    s.lladdr = m.call(physical, va, m.const(LOAD), size)
+    s.llbit = 1
+    return value
+
+
+def store_conditional(m: AnyMachine, va: AnyMachine, size: AnyMachine, value: AnyMachine) -> AnyMachine:
+    """1 if the link held and the store was done, else 0; address errors and TLB faults come first."""
+    s = m.state
+    pa = m.call(physical, va, m.const(STORE), size)
+    done = m.flag((s.llbit != 0) & (s.lladdr == pa))
+    for _ in m.when(done != 0):
+        m.call(store, va, size, value, m.const(-1))
+    s.llbit = 0
+    return done
+
+
+def device_load(m: AnyMachine, pa: AnyMachine, size: AnyMachine) -> AnyMachine:
+    """The answer, if there is one already; else stop, and the instruction is tried again when there is."""
+    s = m.state
+    for _ in m.when(s.io_ready == 0):
+        s.stop_address, s.stop_size = pa, size
+        m.leave_with(Stop.LOAD)
+    s.io_ready = 0
+    return s.stop_value
+
+
+def device_store(m: AnyMachine, pa: AnyMachine, size: AnyMachine, value: AnyMachine) -> None:
+    s = m.state
+    for _ in m.when(s.io_ready == 0):
+        s.stop_address, s.stop_size, s.stop_value = pa, size, value
+        m.leave_with(Stop.STORE)
+    s.io_ready = 0
+
+
+def fetch(m: AnyMachine) -> AnyMachine:
+    """The host address of the instruction at pc; IBE if there is no memory."""
+    s = m.state
+    s.instr = 0                                        # no BadInstr for a fetch that fails
+    pa = m.call(physical, s.pc, m.const(FETCH), m.const(4))
+    host = m.call(backing, pa, m.const(FETCH))
+    for _ in m.when(host == 0):
+        m.trap("IBE")
+    return host

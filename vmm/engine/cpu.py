@@ -1,0 +1,291 @@
+"""One CPU for Python: its registers, its CP0 files, its TLBs, and ``run``."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from vmm.arch.cp0.fields import Register
+from vmm.arch.exceptions import RESET_VECTOR
+from vmm.arch.models import CpuModel
+from vmm.arch.privileged import mode, timer
+from vmm.arch.state import (BREAK_CAPACITY, GUEST_FILE, OFFSET, ROOT_FILE, TLB_SLOTS, WATCH_CAPACITY, TlbSlot)
+from vmm.arch.stops import Stop
+from vmm.engine.engine import Engine
+from vmm.engine.reference import Numbers
+from vmm.engine.store import Memory, State
+from vmm.errors import ConfigError
+
+MASK = (1 << 64) - 1
+NEVER = 1 << 62
+SMALLEST_PAIR = 0x1FFF
+
+
+@dataclass(frozen=True, slots=True)
+class TlbEntry:
+    """An entry as TLBR shows it, with its GuestID; ``ehinv`` means that it matches nothing."""
+    entry_hi: int
+    page_mask: int
+    entry_lo0: int
+    entry_lo1: int
+    guest_id: int = 0
+    ehinv: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A watchpoint: the addresses from ``first`` to ``last``, for loads, stores or both."""
+    first: int
+    last: int
+    load: bool
+    store: bool
+
+
+class Gpr:
+    """``gpr[n]``; register 0 stays zero."""
+
+    def __init__(self, state: State) -> None:
+        self._words = state.words
+
+    def __getitem__(self, number: int) -> int:
+        return self._words[number]  # type: ignore[no-any-return]
+
+    def __setitem__(self, number: int, value: int) -> None:
+        if number:
+            self._words[number] = value & MASK
+
+    def __len__(self) -> int:
+        return 32
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._words[:32])
+
+
+class Cp0File:
+    """The CP0 registers of one context, raw, by register class."""
+
+    def __init__(self, cpu: Cpu, base: int) -> None:
+        self._cpu, self._base = cpu, base
+
+    def __getitem__(self, register: type[Register]) -> int:
+        return self._cpu.state.words[self._base + register.index]  # type: ignore[no-any-return]
+
+    def __setitem__(self, register: type[Register], value: int) -> None:
+        self._cpu.state.words[self._base + register.index] = value & MASK
+
+    def has(self, register: type[Register]) -> bool:
+        present = "root_present" if self._base == ROOT_FILE else "guest_present"
+        return self._cpu.state.array(present)[register.index] != 0
+
+
+class Tlb:
+    """``tlb[n]``: the root's TLB, or the guest's."""
+
+    def __init__(self, cpu: Cpu, name: str, size: int) -> None:
+        self._cpu, self._words, self._size = cpu, cpu.state.array(name), size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[TlbEntry]:
+        return (self[n] for n in range(self._size))
+
+    def _slots(self, n: int) -> memoryview:
+        if not 0 <= n < self._size:
+            raise IndexError(f"TLB entry {n} of {self._size}")
+        return self._words[n * TLB_SLOTS:(n + 1) * TLB_SLOTS]
+
+    def __getitem__(self, n: int) -> TlbEntry:
+        e = self._slots(n)
+        shared = e[TlbSlot.GLOBAL]
+        return TlbEntry(e[TlbSlot.VPN] | e[TlbSlot.ASID], e[TlbSlot.MASK] & ~SMALLEST_PAIR,
+                        e[TlbSlot.LO0] & ~1 | shared, e[TlbSlot.LO1] & ~1 | shared, e[TlbSlot.GUEST],
+                        not e[TlbSlot.VALID])
+
+    def __setitem__(self, n: int, entry: TlbEntry) -> None:
+        e, state = self._slots(n), self._cpu.state
+        mask = entry.page_mask | SMALLEST_PAIR
+        e[TlbSlot.VPN] = entry.entry_hi & state.vpn_mask & ~mask
+        e[TlbSlot.MASK] = mask
+        e[TlbSlot.LO0], e[TlbSlot.LO1] = entry.entry_lo0, entry.entry_lo1
+        e[TlbSlot.ASID] = entry.entry_hi & state.asid_mask
+        e[TlbSlot.GLOBAL] = entry.entry_lo0 & entry.entry_lo1 & 1
+        e[TlbSlot.GUEST] = entry.guest_id
+        e[TlbSlot.VALID] = int(not entry.ehinv)
+        self._cpu.forget()
+
+
+class Cpu:
+    """A CPU of a machine.  Time is ``ticks``: one for each instruction tried, and those that WAIT skipped."""
+
+    def __init__(self, model: CpuModel, number: int, big_endian: bool, memory: Memory, engine: Engine) -> None:
+        self.model, self.number, self.big_endian, self.engine = model, number, big_endian, engine
+        self.state = State()
+        self._numbers = Numbers(self.state, big_endian, memory)
+        self.gpr = Gpr(self.state)
+        self.root, self.guest = Cp0File(self, ROOT_FILE), Cp0File(self, GUEST_FILE)
+        self.tlb = Tlb(self, "root_tlb", model.tlb_entries)
+        self.guest_tlb = Tlb(self, "guest_tlb", model.guest_tlb_entries)
+        memory.show(self.state)
+        self._describe_model()
+        self.reset()
+        engine.attach(self.state)
+
+    def _describe_model(self) -> None:
+        model, state = self.model, self.state
+        state.core64 = int(model.bits == 64)
+        state.has_vz = int("VZ" in model.ases)
+        state.array("tlb_size")[0], state.array("tlb_size")[1] = model.tlb_entries, model.guest_tlb_entries
+        state.asid_mask, state.vpn_mask, state.pfn_mask = model.asid_mask, model.vpn_mask, model.pfn_mask
+        state.guest_ids = model.guest_id_mask
+        state.segment_excess = (1 << 62) - (1 << model.segbits) if model.bits == 64 else 0
+        state.physical_excess = (1 << 59) - (1 << model.pabits)
+        state.xcontext_r = model.xcontext_region_bit
+        state.count_shift = model.ccres.bit_length() - 1
+        state.ccres, state.synci_step = model.ccres, model.synci_step
+        tables = {"root_writable": model.root_write_mask(), "guest_writable": model.guest_write_mask(),
+                  "mtgc0_writable": model.guest_root_write_mask(), "guest_sensitive": model.guest_trap_mask()}
+        for name, table in tables.items():
+            self._fill(name, table)
+        for name, indices in (("root_present", model.implemented), ("guest_present", model.guest_implemented)):
+            self._fill(name, [MASK if n in indices else 0 for n in range(256)])
+        from vmm.arch.cp0.registers import PageMask
+        state.page_mask_bits = model.write_mask(PageMask)
+
+    def _fill(self, name: str, values: Iterable[int]) -> None:
+        slots = self.state.array(name)
+        for n, value in enumerate(values):
+            slots[n] = value & MASK
+
+    def reset(self) -> None:
+        """Cold reset: registers and TLBs empty, CP0 as the model says, at the reset vector."""
+        state = self.state
+        for n in range(OFFSET["next_pc"]):
+            state.words[n] = 0
+        self._fill("root_cp0", self.model.root_reset(big_endian=self.big_endian, cpu=self.number))
+        self._fill("guest_cp0", self.model.guest_reset(big_endian=self.big_endian, cpu=self.number))
+        for name in ("root_tlb", "guest_tlb"):
+            slots = state.array(name)
+            for n in range(len(slots)):
+                slots[n] = 0
+        for name in ("llbit", "halted", "irq_lines", "guest_ip", "trap", "stop", "io_ready", "skip_break"):
+            setattr(state, name, 0)
+        state.random_seed = 1
+        self.pc = RESET_VECTOR
+        self.refresh()
+
+    # -- looking and changing ------------------------------------------------------------------------------------------
+    @property
+    def pc(self) -> int:
+        return self.state.pc
+
+    @pc.setter
+    def pc(self, value: int) -> None:
+        self.state.pc, self.state.in_slot = value, 0
+
+    @property
+    def hi(self) -> int:
+        return self.state.hi
+
+    @hi.setter
+    def hi(self, value: int) -> None:
+        self.state.hi = value
+
+    @property
+    def lo(self) -> int:
+        return self.state.lo
+
+    @lo.setter
+    def lo(self, value: int) -> None:
+        self.state.lo = value
+
+    @property
+    def ticks(self) -> int:
+        return self.state.ticks
+
+    @property
+    def retired(self) -> int:
+        """Instructions tried so far: ticks without those that WAIT skipped."""
+        return self.state.ticks - self.state.idle_ticks
+
+    @property
+    def in_guest(self) -> bool:
+        self.refresh_mode()
+        return self.state.in_guest != 0
+
+    def refresh_mode(self) -> None:
+        """Derive mode, privilege and address space again after CP0 was changed from Python."""
+        mode.update_mode(self._numbers)
+
+    def refresh(self) -> None:
+        """The same, and the timers' next events."""
+        self.refresh_mode()
+        timer.schedule(self._numbers)
+
+    @property
+    def count(self) -> int:
+        """Root Count now."""
+        return int(timer.root_count(self._numbers))
+
+    def forget(self) -> None:
+        """Drop what the engine remembers of translations."""
+        self.engine.forget()
+
+    def set_interrupt(self, line: int, up: bool) -> None:
+        """Raise or lower hardware interrupt line 2..7, as Cause.IP numbers them."""
+        if not 2 <= line <= 7:
+            raise ValueError(f"interrupt line {line}: hardware lines are 2 to 7")
+        bit = 1 << 8 + line
+        self.state.irq_lines = self.state.irq_lines | bit if up else self.state.irq_lines & ~bit
+
+    # -- running ------------------------------------------------------------------------------------------------------
+    def run(self, until: int = NEVER) -> Stop:
+        """Run until ``ticks`` is ``until``, or until something needs somebody."""
+        self.state.until = until
+        self.state.step = 0
+        return self.engine.run(self.state)
+
+    def step(self) -> Stop:
+        """Execute one instruction, or enter one exception or interrupt, whatever is next; breakpoints are passed."""
+        self.state.until, self.state.step, self.state.skip_break = NEVER, 1, 1
+        stop = self.engine.run(self.state)
+        self.state.step = 0
+        return stop
+
+    def complete_load(self, value: int) -> None:
+        """Answer the LOAD that stopped; the next run executes the instruction again and takes the value."""
+        self.state.stop_value, self.state.io_ready = value, 1
+
+    def complete_store(self) -> None:
+        self.state.io_ready = 1
+
+    def bus_error(self) -> None:
+        """Answer a LOAD or STORE with a bus error exception."""
+        from vmm.arch.exceptions import ExcCode
+        self.state.trap = ExcCode.DBE + 1
+
+    # -- debugging -----------------------------------------------------------------------------------------------------
+    def set_breaks(self, addresses: Iterable[int]) -> None:
+        """Stop before instructions at these virtual addresses, in whatever address space."""
+        wanted = sorted({a & MASK for a in addresses})
+        if len(wanted) > BREAK_CAPACITY:
+            raise ConfigError(f"{len(wanted)} breakpoints: at most {BREAK_CAPACITY} fit")
+        self.state.break_count = len(wanted)
+        breaks, bits = self.state.array("breaks"), self.state.array("break_bits")
+        for n in range(len(bits)):
+            bits[n] = 0
+        for n, address in enumerate(wanted):
+            breaks[n] = address
+            word = address >> 2 & 1023
+            bits[word >> 6] |= 1 << (word & 63)
+        self.forget()
+
+    def set_watches(self, watches: Iterable[Watch]) -> None:
+        """Stop before accesses to these virtual addresses."""
+        wanted = list(watches)
+        if len(wanted) > WATCH_CAPACITY:
+            raise ConfigError(f"{len(wanted)} watchpoints: at most {WATCH_CAPACITY} fit")
+        slots = self.state.array("watches")
+        for n, w in enumerate(wanted):
+            slots[3 * n], slots[3 * n + 1], slots[3 * n + 2] = w.first, w.last, int(w.load) | int(w.store) << 1
+        self.state.watch_count = len(wanted)
+        self.forget()

@@ -1,0 +1,130 @@
+"""The native engine as an object: the compiled library with the memory that one machine's CPUs share."""
+from __future__ import annotations
+
+import ctypes
+from typing import Protocol
+
+from vmm.arch.models import CpuModel
+from vmm.arch.stops import Stop
+from vmm.engine.compile import Library, load_library
+from vmm.engine.handlers import BLOCK, RECORD, SLOT_DISTANCE, VIEW, VIEWS
+from vmm.engine.native import FIXED, pre_release_6
+from vmm.engine.reference import ReferenceEngine
+from vmm.engine.runtime import SHARED, SHARED_SLOTS
+from vmm.engine.store import PAGE, Block, Memory, State
+from vmm.errors import ConfigError
+
+POOL_BLOCKS = 1536
+"""Pages of code that are kept decoded, 32 KiB each; one more and all are dropped."""
+MAX_CPUS = 64
+LINE_WORDS = 4
+AT = {name: n for n, name in enumerate(SHARED)}
+
+
+class Engine(Protocol):
+    def attach(self, state: State) -> None:
+        """Make a CPU's state ready to be run."""
+
+    def run(self, state: State) -> Stop:
+        """Run until ``state.until`` or a reason to stop."""
+
+    def code_changed(self, offset: int, size: int) -> None:
+        """Memory was written, from outside the CPUs."""
+
+    def forget(self) -> None:
+        """Forget all translations and decoded code."""
+
+
+class NativeEngine:
+    def __init__(self, model: CpuModel, big_endian: bool, memory: Memory) -> None:
+        self._library: Library = load_library(big_endian)
+        self._memory = memory
+        self._states: list[State] = []
+        self._views: list[Block] = []
+        self._records = Block(4 * BLOCK, align=BLOCK)          # arrive, end of a stepped slot, scratch and its overhang
+        self._pool = Block(POOL_BLOCKS * BLOCK, align=BLOCK)
+        pages = memory.block.size // PAGE
+        self._block_of_page, self._page_of_block = Block(8 * pages), Block(8 * POOL_BLOCKS)
+        self._template = Block(BLOCK)
+        fixed = (ctypes.c_uint64 * len(FIXED)).from_address(self._library.address["fixed_handlers"])
+        self._handler = dict(zip(FIXED, fixed, strict=True))
+        self._rows = self._row_table(model)
+        self._shared = Block(8 * SHARED_SLOTS)
+        self._fill_template()
+        self._fill_shared()
+        call = self._library.function
+        self._run = call("run", ctypes.c_void_p)
+        self._forget_all = call("forget_all", ctypes.c_void_p, result=None)
+        self._drop_blocks = call("drop_blocks", ctypes.c_void_p, result=None)
+        self._code_changed = call("code_changed", ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64, result=None)
+
+    def _row_table(self, model: CpuModel) -> Block:
+        """The lines of the rows this core has; the others lead to Reserved Instruction, as line 0 does."""
+        rows = pre_release_6()
+        count = (len(rows) + 1) * LINE_WORDS
+        lines = (ctypes.c_uint64 * count).from_address(self._library.address["row_lines"])
+        table = Block(8 * count)
+        for n in range(len(rows) + 1):
+            has = n and rows[n - 1].since <= model.release < rows[n - 1].until and rows[n - 1].bits <= model.bits \
+                and (rows[n - 1].ase is None or rows[n - 1].ase in model.ases)
+            source = n if has else 0
+            for k in range(LINE_WORDS):
+                table.words[n * LINE_WORDS + k] = lines[source * LINE_WORDS + k]
+        return table
+
+    def _fill_template(self) -> None:
+        per_record = RECORD // 8
+        first_slot = SLOT_DISTANCE // RECORD
+        for n in range(BLOCK // RECORD):
+            name = "undecoded_main" if n < first_slot else "page_end" if n == first_slot else "undecoded_slot"
+            self._template.words[n * per_record] = self._handler[name]
+
+    def _fill_shared(self) -> None:
+        memory = self._memory.block
+        values = {"pool": self._pool.address, "pool_used": 0, "pool_blocks": POOL_BLOCKS, "memory": memory.address,
+                  "memory_end": memory.address + memory.size, "block_of_page": self._block_of_page.address,
+                  "page_of_block": self._page_of_block.address, "template": self._template.address,
+                  "rows": self._rows.address, "cpu_count": 0}
+        for name, value in values.items():
+            self._shared.words[AT[name]] = value
+
+    def attach(self, state: State) -> None:
+        if len(self._states) == MAX_CPUS:
+            raise ConfigError(f"more than {MAX_CPUS} CPUs on one machine")
+        views = Block(VIEWS * VIEW)
+        self._views.append(views)
+        self._states.append(state)
+        arrive, stop_target, scratch = (self._records.address + n * BLOCK for n in range(3))
+        self._records.words[0] = self._handler["arrive"]
+        self._records.words[BLOCK // 8] = self._handler["step_slot"]
+        state.arrive, state.stop_target, state.scratch = arrive, stop_target, scratch
+        state.shared, state.views = self._shared.address, views.address
+        self._shared.words[AT["cpus"] + len(self._states) - 1] = state.address
+        self._shared.words[AT["cpu_count"]] = len(self._states)
+
+    def run(self, state: State) -> Stop:
+        return Stop(self._run(state.address))
+
+    def code_changed(self, offset: int, size: int) -> None:
+        """Page by page, as a block is one page's."""
+        state, end = self._states[0], offset + size
+        while offset < end:
+            here = min(end - offset, PAGE - offset % PAGE)
+            if self._block_of_page.words[offset // PAGE]:
+                self._code_changed(state.address, self._memory.block.address + offset, here)
+            offset += here
+
+    def forget(self) -> None:
+        self._drop_blocks(self._shared.address)
+
+
+ENGINES: dict[str, type[NativeEngine] | type[ReferenceEngine]] = {
+    "native": NativeEngine,
+    "reference": ReferenceEngine,
+}
+
+
+def make_engine(name: str, model: CpuModel, big_endian: bool, memory: Memory) -> Engine:
+    if name not in ENGINES:
+        raise ConfigError(f"--engine {name}: there is no such engine; use one of {', '.join(ENGINES)}")
+    return ENGINES[name](model, big_endian, memory)

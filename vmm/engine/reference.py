@@ -1,0 +1,392 @@
+"""The reference engine: the algebra with numbers, one instruction at a time.
+
+It is short enough to be believed, and works on the same state as the native engine.  By default it remembers nothing
+between instructions: every fetch and every access goes through the whole translation.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from vmm.arch.exceptions import ExcCode
+from vmm.arch.insns import ROWS
+from vmm.arch.models import CpuModel
+from vmm.arch.privileged import cp0, exception, memory, timer
+from vmm.arch.privileged.names import File, States
+from vmm.arch.rows import available, decode, decode_tree
+from vmm.arch.state import GUEST_FILE, OFFSET, ROOT_FILE
+from vmm.arch.stops import Stop
+from vmm.engine.store import Memory, State
+
+MASK = (1 << 64) - 1
+
+
+class Left(Exception):
+    """An instruction ended before its end: ``state.trap`` or ``state.stop`` says why."""
+
+
+class Word(int):
+    """64 bits."""
+    __slots__ = ()
+
+    def __add__(self, other: int) -> Word:
+        return Word(int(self) + int(other) & MASK)
+
+    def __sub__(self, other: int) -> Word:
+        return Word(int(self) - int(other) & MASK)
+
+    def __mul__(self, other: int) -> Word:
+        return Word(int(self) * int(other) & MASK)
+
+    def __and__(self, other: int) -> Word:
+        return Word(int(self) & int(other) & MASK)
+
+    def __or__(self, other: int) -> Word:
+        return Word((int(self) | int(other)) & MASK)
+
+    def __xor__(self, other: int) -> Word:
+        return Word((int(self) ^ int(other)) & MASK)
+
+    def __neg__(self) -> Word:
+        return Word(-int(self) & MASK)
+
+    def __invert__(self) -> Word:
+        return Word(~int(self) & MASK)
+
+    def __lshift__(self, count: int) -> Word:
+        return Word(int(self) << (count & 63) & MASK)
+
+    shl = __lshift__
+
+    def shr(self, count: int) -> Word:
+        return Word(int(self) >> (count & 63))
+
+    def sar(self, count: int) -> Word:
+        return Word(signed(self) >> (count & 63) & MASK)
+
+    def __eq__(self, other: object) -> Condition:  # type: ignore[override]
+        return Condition(int(self) == int(other) & MASK)  # type: ignore[call-overload]
+
+    def __ne__(self, other: object) -> Condition:  # type: ignore[override]
+        return Condition(int(self) != int(other) & MASK)  # type: ignore[call-overload]
+
+    __hash__ = int.__hash__
+
+    def below(self, other: int) -> Condition:
+        return Condition(int(self) < int(other) & MASK)
+
+    def less(self, other: int) -> Condition:
+        return Condition(signed(self) < signed(int(other) & MASK))
+
+
+class Condition:
+    """True or false; ``~`` negates, as it does not for Python's bool."""
+    __slots__ = ("holds",)
+
+    def __init__(self, holds: bool) -> None:
+        self.holds = holds
+
+    def __and__(self, other: Condition) -> Condition:
+        return Condition(self.holds and other.holds)
+
+    def __or__(self, other: Condition) -> Condition:
+        return Condition(self.holds or other.holds)
+
+    def __invert__(self) -> Condition:
+        return Condition(not self.holds)
+
+    def __bool__(self) -> bool:
+        return self.holds
+
+
+def signed(word: int) -> int:
+    return (int(word) ^ 1 << 63) - (1 << 63)
+
+
+class Variable:
+    __slots__ = ("value",)
+
+    def __init__(self, value: Word) -> None:
+        self.value = value
+
+
+class Registers:
+    def __init__(self, m: Numbers) -> None:
+        self.m = m
+
+    def __getitem__(self, number: int) -> Word:
+        return Word(self.m.words[number])
+
+    def __setitem__(self, number: int, word: Word) -> None:
+        if number:
+            self.m.words[number] = int(word)
+
+
+class Numbers:
+    """``m`` for one CPU."""
+
+    def __init__(self, state: State, big_endian: bool, memory_of_machine: Memory) -> None:
+        self.words, self.big_endian, self._memory = state.words, big_endian, memory_of_machine
+        self._order = "big" if big_endian else "little"
+        self.state = States(self)
+        self.gpr = Registers(self)
+        self.root, self.guest = File(self, ROOT_FILE), File(self, GUEST_FILE)
+        self._last = Condition(False)
+        self.link_to: int | None = None
+        self.taken: tuple[Word, bool] | None = None    # where to go after the slot, and whether the slot is executed
+
+    # -- state --------------------------------------------------------------------------------------------------------
+    def slot(self, number: int) -> Word:
+        return Word(self.words[int(number)])
+
+    def set_slot(self, number: int, word: int) -> None:
+        self.words[int(number)] = int(word) & MASK
+
+    @property
+    def cp0(self) -> File:
+        return File(self, int(self.state.base))
+
+    @property
+    def pc(self) -> Word:
+        return self.slot(OFFSET["pc"])
+
+    @property
+    def hi(self) -> Word:
+        return self.slot(OFFSET["hi"])
+
+    @hi.setter
+    def hi(self, word: Word) -> None:
+        self.set_slot(OFFSET["hi"], word)
+
+    @property
+    def lo(self) -> Word:
+        return self.slot(OFFSET["lo"])
+
+    @lo.setter
+    def lo(self, word: Word) -> None:
+        self.set_slot(OFFSET["lo"], word)
+
+    # -- Words --------------------------------------------------------------------------------------------------------
+    def const(self, number: int) -> Word:
+        return Word(number & MASK)
+
+    def unsigned(self, x: int, width: int) -> Word:
+        return Word(int(x) & (1 << width) - 1)
+
+    def signed(self, x: int, width: int) -> Word:
+        sign = 1 << width - 1
+        return Word((int(x) & (sign << 1) - 1 ^ sign) - sign & MASK)
+
+    def word(self, x: int) -> Word:
+        return self.signed(x, 32)
+
+    def flag(self, condition: Condition) -> Word:
+        return Word(int(condition.holds))
+
+    def select(self, condition: Condition, yes: int, no: int) -> Word:
+        return Word(int(yes if condition.holds else no) & MASK)
+
+    def leading_zeros(self, x: Word) -> Word:
+        return Word(64 - int(x).bit_length())
+
+    def high_signed(self, a: Word, b: Word) -> Word:
+        return Word(signed(a) * signed(b) >> 64 & MASK)
+
+    def high_unsigned(self, a: Word, b: Word) -> Word:
+        return Word(int(a) * int(b) >> 64)
+
+    def divide_signed(self, a: Word, b: Word) -> tuple[Word, Word]:
+        x, y = signed(a), signed(b)
+        quotient = abs(x) // abs(y) * (1 if (x < 0) == (y < 0) else -1)
+        return Word(quotient & MASK), Word(x - quotient * y & MASK)
+
+    def divide_unsigned(self, a: Word, b: Word) -> tuple[Word, Word]:
+        return Word(int(a) // int(b)), Word(int(a) % int(b))
+
+    def table(self, numbers: tuple[int, ...], index: Word) -> Word:
+        return Word(numbers[int(index)])
+
+    def lane(self, address: Word, size: int) -> Word:
+        byte = address & size - 1
+        return byte if self.big_endian else byte ^ size - 1
+
+    # -- control flow -------------------------------------------------------------------------------------------------
+    def when(self, condition: Condition) -> Iterator[None]:
+        if condition.holds:
+            yield
+        self._last = condition
+
+    def otherwise(self) -> Iterator[None]:
+        return self.when(~self._last)
+
+    def repeat(self, test: Callable[[], Condition]) -> Iterator[None]:
+        while test().holds:
+            yield
+
+    def var(self, word: int) -> Variable:
+        return Variable(Word(int(word) & MASK))
+
+    def call(self, function: Callable[..., Any], *words: int) -> Any:
+        return function(self, *(Word(int(w) & MASK) for w in words))
+
+    # -- traps and stops ----------------------------------------------------------------------------------------------
+    def trap_code(self, code: int) -> None:
+        self.state.trap = int(code) + 1
+        raise Left
+
+    def trap(self, name: str) -> None:
+        self.trap_code(ExcCode[name])
+
+    def require(self, condition: Condition, name: str) -> None:
+        if not condition.holds:
+            self.trap(name)
+
+    def leave_with(self, stop: Stop) -> None:
+        self.state.stop = int(stop)
+        raise Left
+
+    def door(self, number: Word) -> None:
+        self.state.stop_code = number
+        self.leave_with(Stop.DOOR)
+
+    def tell_others(self, address: Word, how: Word) -> None:
+        self.state.stop_address, self.state.stop_code = address, how
+        self.leave_with(Stop.GLOBAL_INVALIDATE)
+
+    # -- memory -------------------------------------------------------------------------------------------------------
+    def load(self, address: Word, size: int) -> Word:
+        return self.call(memory.load, address, size)  # type: ignore[no-any-return]
+
+    def store(self, address: Word, size: int, word: Word) -> None:
+        self.call(memory.store, address, size, word, MASK)
+
+    def store_masked(self, address: Word, size: int, word: Word, mask: Word) -> None:
+        self.call(memory.store, address, size, word, mask)
+
+    def load_linked(self, address: Word, size: int) -> Word:
+        return self.call(memory.load_linked, address, size)  # type: ignore[no-any-return]
+
+    def store_conditional(self, address: Word, size: int, word: Word) -> Word:
+        return self.call(memory.store_conditional, address, size, word)  # type: ignore[no-any-return]
+
+    def peek(self, host: Word, size: int) -> Word:
+        at = int(host) - self._memory.block.address
+        return Word(int.from_bytes(self._memory.block.bytes[at:at + int(size)], self._order))  # type: ignore[arg-type]
+
+    def poke(self, host: Word, size: int, word: Word) -> None:
+        at, n = int(host) - self._memory.block.address, int(size)
+        data = (int(word) & (1 << 8 * n) - 1).to_bytes(n, self._order)  # type: ignore[arg-type]
+        self._memory.block.bytes[at:at + n] = data
+
+    def remember(self, va: Word, host: Word, rights: Word) -> None:
+        """The reference engine remembers nothing."""
+
+    def forget_pages(self, vpn: Word, mask: Word, second: Word) -> None:
+        """So it has nothing to forget."""
+
+    # -- branches -----------------------------------------------------------------------------------------------------
+    def branch(self, condition: Condition, off: int) -> None:
+        self.taken = (self.pc + 4 + self.signed(off, 16).shl(2) if condition.holds else self.pc + 8), True
+
+    def branch_likely(self, condition: Condition, off: int) -> None:
+        if condition.holds:
+            self.branch(condition, off)
+        else:
+            self.taken = self.pc + 8, False
+
+    def jump(self, target: Word) -> None:
+        self.taken = target, True
+
+    def jump_region(self, target: int) -> None:
+        self.jump((self.pc + 4) & ~0x0FFF_FFFF | self.unsigned(target, 26).shl(2))
+
+    def link(self, number: int) -> None:
+        self.gpr[number] = self.pc + 8
+
+
+class ReferenceEngine:
+    """Runs CPUs of one model, in numbers."""
+
+    def __init__(self, model: CpuModel, big_endian: bool, memory_of_machine: Memory) -> None:
+        self.big_endian, self.memory = big_endian, memory_of_machine
+        self.tree = decode_tree(available(rows_before_6(), release=model.release, bits=model.bits, ases=model.ases))
+        self._machines: dict[int, Numbers] = {}
+
+    def attach(self, state: State) -> None:
+        self._machines[state.address] = Numbers(state, self.big_endian, self.memory)
+
+    def code_changed(self, offset: int, size: int) -> None:
+        """Instructions are fetched each time: nothing is kept."""
+
+    def forget(self) -> None:
+        """Nor are translations."""
+
+    def run(self, state: State) -> Stop:
+        """The loop of the native engine's ``run``, in Python."""
+        m = self._machines[state.address]
+        state.stop, look = 0, True
+        while True:
+            if look and not state.trap:
+                timer.look_around(m)
+                state.deadline = min(state.until, *state.array("compare_at"))
+            if state.trap:
+                exception.deliver(m)
+                state.skip_break, look = 0, True
+                if state.step:
+                    return self._stop(state, Stop.STEP)
+                continue
+            if state.ticks >= state.until:
+                return self._stop(state, Stop.BUDGET)
+            if state.halted:
+                if state.step:
+                    return self._stop(state, Stop.STEP)
+                state.idle_ticks += state.deadline - state.ticks
+                state.ticks, look = state.deadline, True
+                continue
+            if state.break_count and not state.skip_break and state.pc in state.array("breaks")[:state.break_count]:
+                return self._stop(state, Stop.BREAK)
+            try:
+                look = self._step(m, state) or state.ticks >= state.deadline
+            except Left:
+                if state.stop:
+                    return Stop(state.stop)
+                continue
+            state.skip_break = 0
+            if state.step:
+                return self._stop(state, Stop.STEP)
+
+    @staticmethod
+    def _stop(state: State, why: Stop) -> Stop:
+        state.stop, state.skip_break = why, 0
+        return why
+
+    def _step(self, m: Numbers, state: State) -> bool:
+        """Execute one instruction; whether it may have changed mode, translation or interrupts."""
+        host = memory.fetch(m)
+        word = int(m.peek(host, 4))
+        state.instr = word
+        insn = decode(self.tree, word)
+        in_slot = state.in_slot
+        if insn is None or (insn.control and in_slot):
+            m.trap("RI")
+            return True
+        state.next_pc = state.target if in_slot else state.pc + 4
+        if insn.cp0:
+            cp0.need_cp0(m)
+        if insn.bits == 64:
+            m.require(m.state.ops64 != 0, "RI")
+        m.taken = None
+        insn.meaning(m, **insn.encoding.split(word))
+        state.ticks += 1
+        if m.taken is None:
+            state.pc, state.in_slot = state.next_pc, 0
+        elif m.taken[1]:
+            state.prior, state.target = word, int(m.taken[0])
+            state.pc, state.in_slot = state.pc + 4, 1
+        else:
+            state.pc, state.in_slot = int(m.taken[0]), 0
+        return insn.system
+
+
+def rows_before_6() -> list[Any]:
+    return [row for row in ROWS if row.since < 6]

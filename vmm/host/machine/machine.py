@@ -1,0 +1,46 @@
+"""The simulated hardware: CPUs of one model on one memory, and what they do to each other.
+
+CPUs run in turn, in one thread; nothing here knows a device, a kernel or a guest.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vmm.arch.models import CpuModel
+from vmm.engine.cpu import Cpu
+from vmm.engine.engine import MAX_CPUS, make_engine
+from vmm.engine.store import Memory
+from vmm.errors import ConfigError
+from vmm.host.machine.ram import Ram
+
+NS_PER_TICK = 5
+"""Virtual nanoseconds that one tick takes: an instruction a cycle at 200 MHz; Count runs at half of that (CCRes 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """``size`` bytes of the machine's memory from ``offset``, seen at ``physical``."""
+    physical: int
+    size: int
+    offset: int
+    read_only: bool = False
+
+
+class Machine:
+    """``ram_bytes`` of memory from physical address 0, unless ``pieces`` say where it appears."""
+
+    def __init__(self, model: CpuModel, cpus: int, ram_bytes: int, big_endian: bool = False,
+                 engine: str = "native", pieces: tuple[Piece, ...] = ()) -> None:
+        if not 1 <= cpus <= MAX_CPUS:
+            raise ConfigError(f"{cpus} CPUs: a machine has 1 to {MAX_CPUS}")
+        self.model, self.big_endian = model, big_endian
+        self.memory = Memory(ram_bytes)
+        for piece in pieces or (Piece(0, ram_bytes, 0),):
+            self.memory.map(piece.physical, piece.size, piece.offset, read_only=piece.read_only)
+        self.engine = make_engine(engine, model, big_endian, self.memory)
+        self.ram = Ram(self.memory, self.engine, big_endian)
+        self.cpus = tuple(Cpu(model, number, big_endian, self.memory, self.engine) for number in range(cpus))
+
+    @property
+    def ns_per_tick(self) -> int:
+        return NS_PER_TICK
