@@ -31,8 +31,10 @@ from vmm.arch.insns import ROWS
 from vmm.arch.models import CpuModel
 from vmm.arch.rows import available
 from vmm.arch.text import Mnemonics, assemble_line
+from vmm.engine.cpu import TlbEntry
 from vmm.host.kernel.contexts import ASID_MASK, AsidContexts, Mm, mm_bytes
 from vmm.host.kernel.cpu import Cpu, Ram
+from vmm.host.kernel.hostcpu import HostCpu
 from vmm.host.kernel.layout import (
     CALL_FRAME,
     KSCRATCH,
@@ -48,7 +50,7 @@ from vmm.host.kernel.pagetable import Geometry, InvalidTables, PageTable
 from vmm.host.kernel.refill import POINTER_SHIFT
 from vmm.host.kernel.scheduler import IPI_LINE, QUANTUM_TICKS, TIMER_LINE, Scheduler
 from vmm.host.kernel.tasks import Body, Task
-from vmm.host.kernel.tlb import HostTlb, MakeEntry
+from vmm.host.kernel.tlb import HostTlb
 from vmm.host.kernel.uasm import Assembly, Code
 
 HELPERS = 0x400
@@ -70,12 +72,12 @@ class Machine(Protocol):
 
 
 class Kernel:
-    """``make_entry`` is the machine's TlbEntry; ``ns_per_tick`` the virtual time of one instruction."""
+    """``ns_per_tick`` is the virtual time of one instruction."""
 
-    def __init__(self, machine: Machine, make_entry: MakeEntry, *, page_shift: int = 14, ns_per_tick: int = 10,
+    def __init__(self, machine: Machine, *, page_shift: int = 14, ns_per_tick: int = 10,
                  quantum: int = QUANTUM_TICKS) -> None:
         self.machine, self.model = machine, machine.model
-        self.cpus: list[Cpu] = list(machine.cpus)
+        self.cpus: list[Cpu] = [HostCpu(cpu) for cpu in machine.cpus]
         self.ram: Ram = machine.ram
         self.big_endian = machine.big_endian
         self.ns_per_tick = ns_per_tick
@@ -87,7 +89,7 @@ class Kernel:
         self._mnemonics = Mnemonics(available(ROWS, release=self.model.release, bits=self.model.bits,
                                               ases=self.model.ases))
         self._slab: list[int] = [0, 0]  # next free byte, end
-        self.tlbs = [HostTlb(cpu, page_shift, make_entry, self._pgd_setter(n), tlbinv=self.features.tlbinv)
+        self.tlbs = [HostTlb(cpu, page_shift, TlbEntry, self._pgd_setter(n), tlbinv=self.features.tlbinv)
                      for n, cpu in enumerate(self.cpus)]
         self.contexts = AsidContexts(self.cpus, self.tlbs)
         self.symbols: dict[str, int] = {}

@@ -106,14 +106,18 @@ class HostTlb:
         return self.cpu.root[EntryHi] & EntryHi.ASID.mask
 
 
-def probe(tlb: Tlb, va: int, asid: int, guest_id: int = 0) -> int | None:
-    """The first entry that matches a VA under an ASID and a GuestID.  (mips.md 4.3)"""
+def probe(tlb: Tlb, va: int, asid: int, guest_id: int = 0, *, by_asid: bool = False) -> int | None:
+    """The first entry that matches a VA under an ASID and a GuestID.  (mips.md 4.3)
+
+    Second-stage entries of a guest are told apart by the GuestID alone; ``by_asid``: the guest's own TLB is not.
+    """
     for index in range(len(tlb)):
         entry = tlb[index]
         if entry.ehinv or entry.guest_id != guest_id:
             continue
         if (entry.entry_hi ^ va) & ~pair_mask(entry.page_mask):
             continue
-        if entry.entry_lo0 & entry.entry_lo1 & GLOBAL or (entry.entry_hi ^ asid) & 0xFF == 0:
+        second_stage = guest_id != 0 and not by_asid
+        if second_stage or entry.entry_lo0 & entry.entry_lo1 & GLOBAL or (entry.entry_hi ^ asid) & 0xFF == 0:
             return index
     return None
