@@ -1,8 +1,10 @@
-"""A file of assembly to bytes at an address: directives, labels and pseudo-instructions around ``assemble_line``.
+"""A file of assembly to bytes at an address: directives and labels around ``assemble_line``.
 
-One section, linked where it is assembled; nothing is reordered and no delay slot is filled.  Accepted source is
-accepted by GNU as too, and gives the same bytes there.  Invariant: the first reading fixes every address, the second
-only fills in values; so a size must depend on what stands before it.
+One section, linked where it is assembled; nothing is reordered and no delay slot is filled.  The language is
+that of GNU as, but ``.word`` and its like must be aligned, and ``la`` is always two instructions.
+
+Invariant: the first reading fixes every address and the second only fills in values, so a size must depend on
+nothing that stands behind it.
 """
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from vmm.arch.expression import NAME, Undefined, evaluate, unescape
+from vmm.arch.pseudo import PSEUDO, Place
 from vmm.arch.rows import Insn
 from vmm.arch.source import AssemblyError, Source, Statement, Where, split_operands
 from vmm.arch.text import Mnemonics, assemble_line
@@ -88,7 +91,7 @@ class Assembly:
     def __post_init__(self) -> None:
         self.pc = self.base
 
-    # -- values -----------------------------------------------------------------------------------------------
+    # -- values ------------------------------------------------------------------------------------------
 
     def value(self, text: str, pc: int | None = None) -> int:
         return evaluate(text, partial(self._lookup, self.pc if pc is None else pc))
@@ -113,7 +116,7 @@ class Assembly:
             raise Undefined(f"there is no label {name[:-1]!r} {side} this")
         return places[at]
 
-    # -- the first reading --------------------------------------------------------------------------------------
+    # -- the first reading -------------------------------------------------------------------------------
 
     def take(self, statement: Statement) -> None:
         try:
@@ -163,21 +166,23 @@ class Assembly:
 
     def _instruction(self, statement: Statement) -> None:
         if self.pc & 3:
-            raise ValueError(f"instruction at {self.pc:#x}, which is not a multiple of 4; write .balign 4 before it")
+            raise ValueError(f"instruction at {self.pc:#x}, which is not a multiple of 4; "
+                             "write .balign 4 before it")
         expand = PSEUDO.get(statement.operation)
-        lines = (expand(self, *_exactly(statement, 2)) if expand
+        lines = (expand(Place(self.value, self.base), *_exactly(statement, 2)) if expand
                  else [f"{statement.operation} {statement.operands}"])
         for line in lines:
             self.add(statement.where, 4, partial(self._word, line))
 
-    # -- the second reading ----------------------------------------------------------------------------------------
+    # -- the second reading ------------------------------------------------------------------------------
 
     def finish(self) -> Program:
         self.final = True
         self._define_the_rest()
         for name, where in self.exported.items():
             if name not in self.labels and name not in self.constants:
-                raise AssemblyError(where, f".globl {name}: {name!r} is not defined; define it or drop the .globl")
+                raise AssemblyError(where, f".globl {name}: {name!r} is not defined; "
+                                           "define it or drop the .globl")
         code = bytearray()
         lines: dict[int, Where] = {}
         for piece in self.pieces:
@@ -231,55 +236,7 @@ def _exactly(statement: Statement, count: int, optional: int = 0) -> list[str]:
     return operands
 
 
-# -- pseudo-instructions of more than one word: (assembly, register, operand) to lines ----------------------------
-
-
-def _li(assembly: Assembly, register: str, text: str) -> list[str]:
-    value = assembly.value(text)
-    if not -0x8000_0000 <= value <= 0xFFFF_FFFF:
-        raise ValueError(f"li {register}: {value:#x} does not fit 32 bits; use dli")
-    return _load(register, (value ^ 0x8000_0000) - 0x8000_0000 if value >> 31 == 1 else value)
-
-
-def _dli(assembly: Assembly, register: str, text: str) -> list[str]:
-    value = assembly.value(text)
-    if not -(1 << 63) <= value < 1 << 64:
-        raise ValueError(f"dli {register}: {value:#x} does not fit 64 bits")
-    return _load(register, value - (1 << 64) if value >> 63 == 1 else value)
-
-
-def _load(register: str, value: int) -> list[str]:
-    """The fewest instructions for what fits 32 bits; else 16 more bits at a time."""
-    low = value & 0xFFFF
-    more = [f"ori {register}, {register}, {low}"] if low else []
-    if -0x8000 <= value < 0x8000:
-        return [f"addiu {register}, $0, {value}"]
-    if 0 <= value <= 0xFFFF:
-        return [f"ori {register}, $0, {value}"]
-    if -0x8000_0000 <= value < 0x8000_0000:
-        return [f"lui {register}, {value >> 16 & 0xFFFF}", *more]
-    return [*_load(register, value >> 16), f"dsll {register}, {register}, 16", *more]
-
-
-def _la(assembly: Assembly, register: str, text: str) -> list[str]:
-    return [f"lui {register}, %hi({text})", f"addiu {register}, {register}, %lo({text})"]
-
-
-def _dla(assembly: Assembly, register: str, text: str) -> list[str]:
-    """Two instructions where the program lies in the 32-bit compatibility segments, else six."""
-    if assembly.base < 0x8000_0000 or assembly.base >> 31 == (1 << 33) - 1:
-        return [f"lui {register}, %hi({text})", f"daddiu {register}, {register}, %lo({text})"]
-    lines = [f"lui {register}, %highest({text})"]
-    for i, part in enumerate(("higher", "hi", "lo")):
-        lines += [f"dsll {register}, {register}, 16"] if i else []
-        lines.append(f"daddiu {register}, {register}, %{part}({text})")
-    return lines
-
-
-PSEUDO: dict[str, Callable[[Assembly, str, str], list[str]]] = {"li": _li, "dli": _dli, "la": _la, "dla": _dla}
-
-
-# -- directives ------------------------------------------------------------------------------------------------
+# -- directives ------------------------------------------------------------------------------------------
 
 
 def _numbers(size: int, *, aligned: bool) -> Callable[[Assembly, Statement], None]:
@@ -305,7 +262,8 @@ def _string(ending: bytes) -> Callable[[Assembly, Statement], None]:
     def directive(assembly: Assembly, statement: Statement) -> None:
         for text in split_operands(statement.operands):
             if len(text) < 2 or text[0] != '"' or text[-1] != '"':
-                raise ValueError(f"{statement.operation} takes strings, found {text}; write it in double quotes")
+                raise ValueError(f"{statement.operation} takes strings, found {text}; "
+                                 "write it in double quotes")
             data = unescape(text[1:-1]) + ending
             assembly.add(statement.where, len(data), partial(_same, data))
     return directive
@@ -325,7 +283,7 @@ def _align(*, power: bool) -> Callable[[Assembly, Statement], None]:
         operand, *fill = _exactly(statement, 1, 1)
         value = assembly.value(operand)
         boundary = 1 << value if power and 0 <= value < 29 else value
-        if boundary < 1 or boundary & boundary - 1 or power and value > 28:
+        if boundary < 1 or boundary & boundary - 1 or (power and value > 28):
             raise ValueError(f"{statement.operation} {operand}: {value} is no boundary; "
                              + ("write an exponent of 0 to 28" if power else "write a power of two"))
         _fill(assembly, statement, -assembly.pc % boundary, fill)
@@ -363,7 +321,8 @@ def _set(assembly: Assembly, statement: Statement) -> None:
     elif option == "reorder":
         raise ValueError(".set reorder: delay slots are never filled here; write the slots yourself")
     elif option not in OPTIONS and not re.fullmatch(r"mips(0|32|64)(r[1-6])?|arch=\S+", option):
-        raise ValueError(f".set {option}: unknown option; there are {', '.join(OPTIONS)}, or .set NAME, VALUE")
+        raise ValueError(f".set {option}: unknown option; there are {', '.join(OPTIONS)}, "
+                         "or .set NAME, VALUE")
 
 
 def _globl(assembly: Assembly, statement: Statement) -> None:
@@ -379,14 +338,23 @@ def _nothing(assembly: Assembly, statement: Statement) -> None:
     """Says what is so anyway, or something for a debugger."""
 
 
+# fmt: off
 DIRECTIVES: dict[str, Callable[[Assembly, Statement], None]] = {
-    ".byte": _numbers(1, aligned=False), ".half": _numbers(2, aligned=True), ".short": _numbers(2, aligned=True),
-    ".word": _numbers(4, aligned=True), ".long": _numbers(4, aligned=True), ".dword": _numbers(8, aligned=True),
-    ".2byte": _numbers(2, aligned=False), ".4byte": _numbers(4, aligned=False), ".8byte": _numbers(8, aligned=False),
-    ".ascii": _string(b""), ".asciiz": _string(b"\0"), ".asciz": _string(b"\0"), ".string": _string(b"\0"),
-    ".align": _align(power=True), ".p2align": _align(power=True), ".balign": _align(power=False),
-    ".space": _space, ".skip": _space, ".org": _org,
-    ".equ": _equ, ".set": _set, ".globl": _globl, ".global": _globl,
-    ".text": _nothing, ".ent": _nothing, ".end": _nothing, ".type": _nothing, ".size": _nothing,
-    ".data": _one_section, ".bss": _one_section, ".rodata": _one_section, ".section": _one_section,
+    ".byte":  _numbers(1, aligned=False),
+    ".half":  _numbers(2, aligned=True),  ".short": _numbers(2, aligned=True),
+    ".word":  _numbers(4, aligned=True),  ".long": _numbers(4, aligned=True),
+    ".dword": _numbers(8, aligned=True),
+    ".2byte": _numbers(2, aligned=False), ".4byte": _numbers(4, aligned=False),
+    ".8byte": _numbers(8, aligned=False),
+    ".ascii": _string(b""),
+    ".asciiz": _string(b"\0"),            ".asciz": _string(b"\0"),            ".string": _string(b"\0"),
+    ".align": _align(power=True),         ".p2align": _align(power=True),      ".balign": _align(power=False),
+    ".space": _space,                     ".skip": _space,                     ".org": _org,
+    ".equ":   _equ,                       ".set": _set,
+    ".globl": _globl,                     ".global": _globl,
+    ".text":  _nothing,                   ".type": _nothing,                   ".size": _nothing,
+    ".ent":   _nothing,                   ".end": _nothing,
+    ".data":  _one_section,               ".bss": _one_section,
+    ".rodata": _one_section,              ".section": _one_section,
 }
+# fmt: on

@@ -1,7 +1,7 @@
-"""Constant expressions of assembly source: ``USER_TEXT + (message - text)``, ``%hi(table)``, ``1 << PAGE_SHIFT``.
+"""Constant expressions of assembly source: ``TEXT + (message - text)``, ``%hi(table)``, ``1 << PAGE_SHIFT``.
 
-Invariant: the operators bind as in GNU as, not as in C: ``| & ^`` bind tighter than ``+ -``; a comparison that
-holds is -1.  (GNU as manual, section 6.2.4.)
+Invariant: the operators bind as in GNU as, not as in C: ``| & ^`` bind tighter than ``+ -``; a comparison
+that holds is -1.  (GNU as manual, section 6.2.4.)
 
 >>> evaluate("1 | 2 + 4", {}.__getitem__)
 7
@@ -92,7 +92,8 @@ class _Parser:
         while at < len(text):
             found = _TOKEN.match(text, at)
             if not found:
-                raise ValueError(f"found {text[at:].strip()!r}; write numbers, symbols and + - * << >> & | ( )")
+                raise ValueError(f"found {text[at:].strip()!r}; "
+                                 "write numbers, symbols and + - * << >> & | ( )")
             at = found.end()
             yield str(found.lastgroup), found[str(found.lastgroup)]
 
@@ -143,8 +144,11 @@ def unescape(text: str) -> bytes:
     for hexadecimal, octal, escape, plain in _CHARACTER.findall(text):
         if plain:
             out += plain.encode()
-        elif escape and escape not in ESCAPES:
-            raise ValueError(f"found \\{escape} in a string; there are {' '.join(map(chr(92).__add__, ESCAPES))}")
+        elif escape:
+            if escape not in ESCAPES:
+                known = " ".join("\\" + letter for letter in ESCAPES)
+                raise ValueError(f"found \\{escape} in a string; there are {known}")
+            out.append(ESCAPES[escape])
         else:
-            out.append(ESCAPES[escape] if escape else int(hexadecimal or octal, 16 if hexadecimal else 8) & 0xFF)
+            out.append((int(hexadecimal, 16) if hexadecimal else int(octal, 8)) & 0xFF)
     return bytes(out)

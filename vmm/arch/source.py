@@ -1,4 +1,4 @@
-"""Assembly source as statements: comments, ``;``, labels, ``.include``, ``.macro`` and ``.if`` are dealt with here.
+"""Assembly source as statements: comments, ``;``, labels, ``.include``, ``.macro`` and ``.if`` end here.
 
 Invariant: statements come one at a time, so that a condition may ask for symbols that earlier ones defined.
 """
@@ -64,12 +64,19 @@ _COMMENT = re.compile(r'("(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])\')|/\*.*?\*/|(?
 _STATEMENT = re.compile(r'(?:"(?:\\.|[^"\\])*"|\'(?:\\.|[^\\\'])\'|[^;])+')
 _LABEL = re.compile(rf"\s*({NAME}|\d+)\s*:(?!=)")
 _ASSIGNMENT = re.compile(rf"({NAME})\s*=(?!=)(.*)", re.DOTALL)
-_OPERAND = re.compile(r'(?:"(?:\\.|[^"\\])*"|\'(?:\\.|[^\\\'])\'|[^,()]|\((?:[^()]|\([^()]*\))*\))+')
+_PIECE = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\\\'])\'|[^"\'(),]+|.', re.DOTALL)
 
 
 def split_operands(text: str) -> list[str]:
     """At commas outside strings and parentheses."""
-    return [operand.strip() for operand in _OPERAND.findall(text)] if text.strip() else []
+    operands, depth = [""], 0
+    for piece in _PIECE.findall(text):
+        depth += (piece == "(") - (piece == ")")
+        if piece == "," and not depth:
+            operands.append("")
+        else:
+            operands[-1] += piece
+    return [operand.strip() for operand in operands] if text.strip() else []
 
 
 def split_statement(where: Where, text: str) -> Statement:
@@ -84,7 +91,7 @@ def split_statement(where: Where, text: str) -> Statement:
 
 
 class Source:
-    """Reads statements; ``read(name)`` is the text of an included file, ``condition(text)`` an ``.if``'s value."""
+    """``read(name)`` is the text of an included file, ``condition(text)`` what an ``.if`` asks."""
 
     def __init__(self, read: Callable[[str], str], condition: Callable[[str], int]) -> None:
         self._read, self._condition = read, condition
@@ -144,7 +151,7 @@ class Source:
             raise AssemblyError(where, f"{what} is {DEEPEST} deep in includes and macros; "
                                        "does it use itself without an end?")
 
-    # -- directives that change what is read --------------------------------------------------------------
+    # -- directives that change what is read -------------------------------------------------------------
 
     def _include(self, statement: Statement) -> None:
         name = statement.operands.strip().strip('"')
@@ -187,21 +194,21 @@ class Source:
         given = split_operands(statement.operands)
         names = [name for name, _ in macro.parameters]
         if len(given) > len(names):
-            raise AssemblyError(statement.where, f"macro {statement.operation!r} takes {len(names)} operands, "
-                                                 f"found {len(given)}: {statement.operands}")
+            raise AssemblyError(statement.where, f"macro {statement.operation!r} takes {len(names)} "
+                                                 f"operands, found {len(given)}: {statement.operands}")
         values = dict(zip(names, given, strict=False))
         for name, default in macro.parameters[len(given):]:
             if default is None:
                 raise AssemblyError(statement.where, f"macro {statement.operation!r} needs {name!r}; "
                                                      f"write {statement.operation} {', '.join(names)}")
             values[name] = default
-        pattern = re.compile(rf"\\(?:({'|'.join(map(re.escape, names))})\b|\(\))") if names else None
-        lines = [_Line(Where(line.where.file, line.where.line, statement.where),
-                       pattern.sub(lambda found: values.get(found[1], ""), line.text) if pattern else line.text)
-                 for line in macro.body]
-        self._push(iter(lines))
+        pattern = re.compile(r"\\(?:(" + "|".join(map(re.escape, names)) + r")\b|\(\))")
+        self._push(iter([
+            _Line(Where(line.where.file, line.where.line, statement.where),
+                  pattern.sub(lambda found: values.get(found[1], ""), line.text) if names else line.text)
+            for line in macro.body]))
 
-    # -- conditions -----------------------------------------------------------------------------------------
+    # -- conditions --------------------------------------------------------------------------------------
 
     def _if(self, statement: Statement, live: bool) -> None:
         holds = live and self._holds(statement)
@@ -231,7 +238,8 @@ class Source:
             value = self._condition(statement.operands)
         except Undefined as error:
             if wants_defined is None:
-                raise AssemblyError(statement.where, f"{error}; a condition uses only what stands before it") from error
+                raise AssemblyError(statement.where,
+                                    f"{error}; a condition uses only what stands before it") from error
             return not wants_defined
         except ValueError as error:
             raise AssemblyError(statement.where, error) from error
