@@ -31,7 +31,7 @@ def decode(word: int, table: dict[str, Access], *, release: int, wide: bool) -> 
     """What the word moves and its rt; None: not a load or store that a device can be accessed with (MI-5)."""
     read = words.read(word, release=release, bits=64 if wide else 32)
     access = table.get(read.name) if read else None
-    if read is None or access is None or access.wide and not wide:
+    if read is None or access is None or (access.wide and not wide):
         return None
     return access, read["rt"]
 
@@ -81,4 +81,4 @@ def complete_load(vcpu: Vcpu, data: int) -> Emulation:
 
 def is_fetch_fault(pc: int, bad_address: int, *, in_slot: bool) -> bool:
     """The fault is that of the instruction's own fetch, hence never a device access (MI-6)."""
-    return pc == bad_address or in_slot and 0 <= bad_address - pc <= 4
+    return pc == bad_address or (in_slot and 0 <= bad_address - pc <= 4)

@@ -27,8 +27,7 @@ def one(value: int) -> list[int]:
     return [0, value, 0, *[0] * 29]
 
 
-# fmt: off
-@pytest.mark.parametrize("name, taken, not_taken", [
+@pytest.mark.parametrize(("name", "taken", "not_taken"), [
     ("beq",   [ZERO],               [POSITIVE, NEGATIVE]),
     ("bne",   [POSITIVE, NEGATIVE], [ZERO]),
     ("blez",  [ZERO, NEGATIVE],     [POSITIVE]),
@@ -36,7 +35,6 @@ def one(value: int) -> list[int]:
     ("bltz",  [NEGATIVE],           [ZERO, POSITIVE]),
     ("bgez",  [ZERO, POSITIVE],     [NEGATIVE]),
 ])
-# fmt: on
 @pytest.mark.parametrize("likely", ["", "l"])
 def test_conditional_branches_em3_em4(name: str, taken: list[int], not_taken: list[int], likely: str) -> None:
     code = word(name + likely, rs=1, rt=0, off=0x10)
@@ -44,7 +42,7 @@ def test_conditional_branches_em3_em4(name: str, taken: list[int], not_taken: li
     assert {resolve(code, one(value)) for value in not_taken} == {FALLTHROUGH}
 
 
-@pytest.mark.parametrize("name, value", [("bltzal", POSITIVE), ("bltzal", NEGATIVE), ("bgezal", NEGATIVE),
+@pytest.mark.parametrize(("name", "value"), [("bltzal", POSITIVE), ("bltzal", NEGATIVE), ("bgezal", NEGATIVE),
                                          ("bgezall", ZERO), ("bltzall", ZERO)])
 def test_linking_branches_link_whether_taken_or_not_em3(name: str, value: int) -> None:
     registers = one(value)
@@ -72,12 +70,11 @@ def test_register_jumps_em3() -> None:
     assert registers[1] == PC + 8
 
 
-@pytest.mark.parametrize("position, target", [(31, FALLTHROUGH), (32, TAKEN)])
+@pytest.mark.parametrize(("position", "target"), [(31, FALLTHROUGH), (32, TAKEN)])
 def test_bposge32_on_a_host_with_dsp_em3(position: int, target: int) -> None:
     assert resolve(0x041C_0010, dsp_position=position) == target
 
 
-# fmt: off
 @pytest.mark.parametrize("code", [
     0x1801_0010,    # POP06  blezalc
     0x1C21_0010,    # POP07  bltzalc
@@ -88,7 +85,6 @@ def test_bposge32_on_a_host_with_dsp_em3(position: int, target: int) -> None:
     0xD820_0010,    # POP66  beqzc
     0xF820_0010,    # POP76  bnezc
 ])
-# fmt: on
 def test_compact_branches_were_not_taken_em5(code: int) -> None:
     assert is_compact(code)
     assert resolve(code, release=6) == FALLTHROUGH
@@ -100,7 +96,7 @@ def test_reserved_compact_forms_fail_em5(code: int) -> None:
         resolve(code, release=6)
 
 
-@pytest.mark.parametrize("code, why", [
+@pytest.mark.parametrize(("code", "why"), [
     (0x4500_0010, "bc1f: EM-6"), (0x0000_0000, "nop"), (0x2408_0001, "addiu"), (0x041C_0010, "bposge32, no DSP"),
     (0xFFFF_FFFF, "reserved"),
 ])

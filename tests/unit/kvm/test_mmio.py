@@ -39,7 +39,7 @@ def access(name: str, rt: int = 8) -> int:
     return ENCODINGS[name].join(base=9, rt=rt, offset=0x10)
 
 
-@pytest.mark.parametrize("name, size, value", [("sb", 1, 0x89), ("sh", 2, 0x6789), ("sw", 4, 0x23456789)])
+@pytest.mark.parametrize(("name", "size", "value"), [("sb", 1, 0x89), ("sh", 2, 0x6789), ("sw", 4, 0x23456789)])
 def test_stores_move_their_size_and_are_over_when_reported_mi2(name: str, size: int, value: int) -> None:
     v = vcpu()
     v.gpr[8] = 0x23456789
@@ -48,15 +48,13 @@ def test_stores_move_their_size_and_are_over_when_reported_mi2(name: str, size: 
     assert v.pc == RESUME
 
 
-# fmt: off
-@pytest.mark.parametrize("name, size, data, value", [
+@pytest.mark.parametrize(("name", "size", "data", "value"), [
     ("lb",  1, 0x80,       0xFFFFFFFF_FFFFFF80),
     ("lbu", 1, 0x80,       0x80),
     ("lh",  2, 0x8000,     0xFFFFFFFF_FFFF8000),
     ("lhu", 2, 0x8000,     0x8000),
     ("lw",  4, 0x80000000, 0xFFFFFFFF_80000000),
 ])
-# fmt: on
 def test_loads_stay_at_the_load_until_completed_mi3_mi4(name: str, size: int, data: int, value: int) -> None:
     v = vcpu()
     assert mmio.emulate_load(v, access(name), DEVICE, RESUME, release=2) is Emulation.DO_MMIO
@@ -106,7 +104,7 @@ def test_a_load_is_no_store_mi2() -> None:
     assert mmio.emulate_load(vcpu(), access("sw"), DEVICE, RESUME, release=2) is Emulation.FAIL
 
 
-@pytest.mark.parametrize("address, in_slot, fetch", [
+@pytest.mark.parametrize(("address", "in_slot", "fetch"), [
     (PC, False, True), (PC + 4, False, False), (PC + 4, True, True), (PC + 8, True, False), (PC - 4, True, False),
 ])
 def test_a_fetch_is_never_a_device_access_mi6(address: int, in_slot: bool, fetch: bool) -> None:

@@ -61,14 +61,14 @@ class Rig:
         self.clock.now = now
 
 
-@pytest.mark.parametrize("hz, period", [
+@pytest.mark.parametrize(("hz", "period"), [
     (100 * MHZ, 42949672960), (1000 * MHZ, 4294967296), (33333333, 128849020168), (1, 4294967296 * 10**9),
 ])
 def test_period_golden(hz: int, period: int) -> None:
     assert count_period(hz) == period
 
 
-@pytest.mark.parametrize("now, ticks", [
+@pytest.mark.parametrize(("now", "ticks"), [
     (30, 0), (31, 1), (10**9, 33333333), (128849020168 - 1, 0xFFFFFFFF), (128849020168, 0),
     (10 * 128849020168 + 12345, 411),
 ])
@@ -82,7 +82,7 @@ def test_bias_is_a_multiple_of_the_period_tm2() -> None:
     assert dynamic_bias(period, 33333333) == -period
 
 
-@pytest.mark.parametrize("compare, count, ns", [
+@pytest.mark.parametrize(("compare", "count", "ns"), [
     (7, 7, 42949672960), (8, 7, 10), (6, 7, (TICKS - 1) * 10), (0, 0xFFFFFFFF, 10),
 ])
 def test_time_to_compare_golden_tm8(compare: int, count: int, ns: int) -> None:
@@ -169,14 +169,14 @@ def test_an_unchanged_compare_only_acknowledges_tm13() -> None:
     assert rig.timer.deadline == deadline
 
 
-@pytest.mark.parametrize("new, compare_at_move", [(200, 100), (50, 50)])
+@pytest.mark.parametrize(("new", "compare_at_move"), [(200, 100), (50, 50)])
 def test_hardware_count_is_parked_before_a_move_forward_and_after_one_back_tm13(new: int, compare_at_move: int) -> None:
     rig = Rig(compare=100, hardware=True)
     rig.timer.write_compare(new, acknowledge=True)
     assert rig.parked.moves == [(new, compare_at_move)]
 
 
-@pytest.mark.parametrize("hz, accepted", [(0, False), (1, True), (10**9, True), (10**9 + 1, False)])
+@pytest.mark.parametrize(("hz", "accepted"), [(0, False), (1, True), (10**9, True), (10**9 + 1, False)])
 def test_frequency_limits_tm12(hz: int, accepted: bool) -> None:
     assert Rig().timer.set_hz(hz) is accepted
 
@@ -266,7 +266,7 @@ def test_unknown_control_bits_and_future_resume_are_refused_tm16_tm17() -> None:
     assert rig.timer.set_resume(10)
 
 
-@pytest.mark.parametrize("count, correction", [(90, -10), (105, 5)])
+@pytest.mark.parametrize(("count", "correction"), [(90, -10), (105, 5)])
 def test_restore_from_hardware_corrects_the_bias_tm18(count: int, correction: int) -> None:
     rig = Rig(compare=10_000)
     rig.clock.now = 1000
