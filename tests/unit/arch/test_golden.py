@@ -47,10 +47,10 @@ MISSING = {
     "mips32r5": """
         abs.d add.d add.ps add.s alnv.ps bc1f bc1t bc1tl bc2t c.eq.d c.lt.s c.ngt.d c.un.d cachee
         ceil.w.d cfc1 ctc1 cvt.d.l cvt.d.s cvt.d.w cvt.l.d cvt.ps.s cvt.s.d cvt.s.w cvt.w.d div.d
-        floor.l.s jalx lbe lbue ldc1 ldxc1 lhe lhue lle luxc1 lwc1 lwc2 lwe lwle lwre lwxc1 madd.d
+        floor.l.s jalx lbe lbue ldxc1 lhe lhue lle luxc1 lwe lwle lwre lwxc1 madd.d
         mfc1 mfc2 mfhc1 mov.d mov.s movf movf.d movn.d movt movt.s movz.s mtc1 mtc2 mthc1 mul.d
-        neg.d nmsub.s pll.ps prefe prefx recip.d round.w.s rsqrt.s sbe sce sdc1 sdxc1 she sqrt.d
-        sub.d suxc1 swc1 swe swle swre swxc1 trunc.l.d trunc.w.d
+        neg.d nmsub.s pll.ps prefe prefx recip.d round.w.s rsqrt.s sbe sce sdxc1 she sqrt.d
+        sub.d suxc1 swe swle swre swxc1 trunc.l.d trunc.w.d
     """,
     "mips64r5": """
         dmfc1 dmfc2 dmtc1

@@ -8,6 +8,7 @@ from __future__ import annotations
 from vmm.arch.insns.arith import arith
 from vmm.arch.insns.bitfield import bitfield
 from vmm.arch.insns.branch import branch
+from vmm.arch.insns.coprocessor import coprocessor
 from vmm.arch.insns.logic import logic
 from vmm.arch.insns.memory import memory
 from vmm.arch.insns.move import move
@@ -18,6 +19,6 @@ from vmm.arch.insns.trap import trap
 from vmm.arch.insns.virtual import vz
 from vmm.arch.rows import Insn
 
-FAMILIES = (arith, logic, shift, muldiv, move, bitfield, branch, memory, trap, system, vz)
+FAMILIES = (arith, logic, shift, muldiv, move, bitfield, branch, memory, trap, system, vz, coprocessor)
 
 ROWS: tuple[Insn, ...] = tuple(row for family in FAMILIES for row in family)

@@ -1,0 +1,130 @@
+"""An image on the machine itself, with no hypervisor: the board's devices hang on the machine's bus."""
+from __future__ import annotations
+
+from vmm.arch.cp0.registers import Status
+from vmm.arch.stops import Stop
+from vmm.engine.cpu import Cpu
+from vmm.guest.board import Kind
+from vmm.guest.bus import BusError
+from vmm.guest.console import Console
+from vmm.guest.system import BoardState, Ending, Interrupted, Request, check, memory_pieces, plan_boot
+from vmm.host.machine import Machine, Piece
+from vmm.kvm.vcpu import Vcpu
+
+QUANTUM_TICKS = 50_000
+"""How long a CPU runs before the next has its turn."""
+DEBUG_STOPS = (Stop.BREAK, Stop.WATCH, Stop.STEP)
+
+
+class BareSystem:
+    def __init__(self, request: Request, console: Console) -> None:
+        check(request)
+        self.request = request
+        self.ending: Ending | None = None
+        pieces, rom_at = _pieces(request)
+        size = rom_at + (request.board.rom_size if any(piece.read_only for piece in pieces) else 0)
+        self.machine = Machine(request.cpu, request.host_cpus, size, request.image.big_endian, request.engine, pieces)
+        self.board = BoardState(request, console, self._interrupt, self._finish)
+        self._load(rom_at)
+
+    def _load(self, rom_at: int) -> None:
+        """Firmware's work: the image and its arguments in RAM, the first CPU at the entry, out of reset."""
+        plan, request = plan_boot(self.request), self.request
+        backing = self.machine.memory.block.bytes
+        rom = request.board.rom(request.image.big_endian)
+        backing[rom_at:rom_at + len(rom)] = rom
+        for physical, data in plan.writes:
+            self.machine.ram.write(physical, data)
+        first, *others = self.machine.cpus
+        for number, value in plan.registers.items():
+            first.gpr[number] = value
+        first.root[Status] &= ~Status.ERL.mask
+        first.pc = plan.pc
+        first.refresh()
+        for cpu in others:
+            cpu.state.halted = 1                       # until there is a way to start them
+
+    # -- what the board reaches ----------------------------------------------------------------------------------------
+    def _interrupt(self, pin: int, level: bool) -> None:
+        self.machine.cpus[0].set_interrupt(pin, level)
+
+    def _finish(self, ending: Ending) -> None:
+        self.ending = self.ending or ending
+
+    # -- running -------------------------------------------------------------------------------------------------------
+    def run(self, until: int) -> Interrupted | None:
+        cpus = self.machine.cpus
+        while self.ending is None and (now := min(cpu.ticks for cpu in cpus)) < until:
+            self.board.keys()
+            end = until if len(cpus) == 1 else min(until, now + QUANTUM_TICKS)
+            for cpu in cpus:
+                stopped = self._run_cpu(cpu, end)
+                if stopped is not None or self.ending is not None:
+                    return stopped
+        return None
+
+    def _run_cpu(self, cpu: Cpu, end: int) -> Interrupted | None:
+        while self.ending is None:
+            stop = cpu.run(end)
+            if stop is Stop.BUDGET:
+                return None
+            if stop in DEBUG_STOPS:
+                return Interrupted(cpu.number, stop)
+            self._serve(cpu, stop)
+        return None
+
+    def step(self, cpu: int) -> Interrupted | None:
+        core = self.machine.cpus[cpu]
+        while self.ending is None:
+            stop = core.step()
+            if stop in DEBUG_STOPS:
+                return Interrupted(cpu, stop)
+            self._serve(core, stop)
+        return None
+
+    def _serve(self, cpu: Cpu, stop: Stop) -> None:
+        """Do what a CPU stopped for."""
+        state = cpu.state
+        try:
+            match stop:
+                case Stop.LOAD:
+                    cpu.complete_load(self.board.load(state.stop_address, state.stop_size))
+                case Stop.STORE:
+                    self.board.store(state.stop_address, state.stop_size, state.stop_value)
+                    cpu.complete_store()
+                case Stop.DOOR:
+                    self._finish(Ending(1, f"door {state.stop_code:#x} at {cpu.pc:#x}: there is no host kernel behind "
+                                           "it on a bare machine", fault=True))
+                case _:
+                    raise AssertionError(f"unexpected stop {stop!r}")
+        except BusError:
+            cpu.bus_error()
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+    @property
+    def exits(self) -> dict[str, int]:
+        return {}
+
+    @property
+    def vcpus(self) -> list[Vcpu]:
+        return []
+
+    def in_guest(self, cpu: int) -> bool:
+        return self.machine.cpus[cpu].in_guest
+
+    def vcpu_on(self, cpu: int) -> Vcpu | None:
+        return None
+
+    def host_code(self) -> bytes:
+        return b""
+
+    def destroy_guest(self) -> None:
+        """There is none beside the machine."""
+
+
+def _pieces(request: Request) -> tuple[tuple[Piece, ...], int]:
+    """The machine's memory: RAM, and behind it in the backing the ROM, whose place is also given."""
+    rom_at = -(-request.ram_size // 4096) * 4096
+    pieces = tuple(Piece(base, size, offset + (rom_at if kind is Kind.ROM else 0), kind is Kind.ROM)
+                   for kind, base, size, offset in memory_pieces(request))
+    return pieces, rom_at

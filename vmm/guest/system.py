@@ -1,0 +1,167 @@
+"""A machine with a guest on it, as the command line and the debugger drive it.
+
+``System`` is what both ways to run have in common: a bare machine (``vmm.guest.bare``) and one with the hypervisor
+(``vmm.guest.hypervised``).  Invariant: everything that comes from outside, keys and debugger writes, enters between two
+calls of ``run`` or ``step``, so the same calls give the same run.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from vmm.arch.models import CpuModel
+from vmm.arch.stops import Stop
+from vmm.errors import ConfigError
+from vmm.guest.board import Board, Built, CpuPin, Kind, Line, Outside
+from vmm.guest.boot import Boot, BootRequest, boot
+from vmm.guest.bus import BusError
+from vmm.guest.console import Console
+from vmm.guest.devices.malta_fpga import MaltaFpga
+from vmm.guest.image import Image
+from vmm.guest.placement import Mode
+from vmm.host.machine import Machine
+from vmm.kvm.vcpu import Vcpu
+
+I8259_PIN = 2
+"""Cause.IP line of the interrupt controllers, which are not there yet: their requests go straight through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to run, and on what.  ``page_shift``: of the host kernel's pages; None for the mode's own default."""
+    image: Image
+    mode: Mode
+    cpu: CpuModel
+    board: Board
+    ram_size: int
+    host_cpus: int = 1
+    cpus: int = 1
+    command_line: str = ""
+    initrd: bytes = b""
+    engine: str = "native"
+    page_shift: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why the guest is over: it stopped itself with a status, or (``fault``) cannot go on."""
+    status: int
+    text: str
+    fault: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """A debugger's stop on a CPU; the next ``run`` or ``step`` goes on from there."""
+    cpu: int
+    stop: Stop
+
+
+class System(Protocol):
+    request: Request
+    machine: Machine
+    ending: Ending | None
+    board: BoardState
+
+    @property
+    def exits(self) -> dict[str, int]:
+        """Exits of all vCPUs by cause; empty on a bare machine."""
+
+    @property
+    def vcpus(self) -> list[Vcpu]:
+        """The vCPUs of the guest; none on a bare machine."""
+
+    def run(self, until: int) -> Interrupted | None:
+        """Run all CPUs to the absolute tick ``until``; earlier if ``ending`` is set or a debugger's stop comes."""
+
+    def step(self, cpu: int) -> Interrupted | None:
+        """One instruction of that CPU, whatever it executes; what is Python in between is done on the way."""
+
+    def in_guest(self, cpu: int) -> bool:
+        """The CPU executes instructions of the guest."""
+
+    def vcpu_on(self, cpu: int) -> Vcpu | None:
+        """The vCPU whose KVM_RUN this CPU is in."""
+
+    def host_code(self) -> bytes:
+        """The host's own code as an ELF image with symbols; empty on a bare machine."""
+
+    def destroy_guest(self) -> None:
+        """End the guest, and only it."""
+
+
+class BoardState:
+    """The devices of a board with their surroundings: console, interrupt pins, and the end."""
+
+    def __init__(self, request: Request, console: Console, interrupt: Callable[[int, bool], None],
+                 finish: Callable[[Ending], None]) -> None:
+        self.console, self._interrupt, self._finish = console, interrupt, finish
+        self._pins: dict[int, set[Line]] = {}
+        self._console_port = request.board.console
+        outside = Outside(request.image.big_endian, self._line, self._transmit, self._reset)
+        self.built: Built = request.board.build(outside)
+
+    def _line(self, line: Line, level: bool) -> None:
+        """Lines that share a pin are ORed."""
+        pin = line.pin if isinstance(line, CpuPin) else I8259_PIN
+        raised = self._pins.setdefault(pin, set())
+        before = bool(raised)
+        if level:
+            raised.add(line)
+        else:
+            raised.discard(line)
+        if bool(raised) != before:
+            self._interrupt(pin, bool(raised))
+
+    def _transmit(self, port: str, byte: int) -> None:
+        if port == self._console_port:
+            self.console.put(byte)
+
+    def _reset(self) -> None:
+        """SOFTRES: the end of a run.  The status is what the guest left in the ASCII display (firmware/README.md)."""
+        fpga = self.built.devices["fpga"]
+        assert isinstance(fpga, MaltaFpga)
+        status = fpga.state.ascii_word & 0xFF
+        self._finish(Ending(status, "the guest reset the board"))
+
+    def keys(self) -> None:
+        """Let what was typed reach the console's port."""
+        typed = self.console.poll()
+        if typed:
+            self.built.uart(self._console_port).receive(typed)
+
+    def load(self, address: int, size: int) -> int:
+        """Raises ``BusError``."""
+        return self.built.bus.load(address, size)
+
+    def store(self, address: int, size: int, value: int) -> None:
+        self.built.bus.store(address, size, value)
+
+
+def plan_boot(request: Request) -> Boot:
+    return boot(BootRequest(request.image, request.mode, request.ram_size, request.command_line, request.initrd,
+                            request.board))
+
+
+def check(request: Request) -> None:
+    """What an image asks of a core."""
+    image, cpu = request.image, request.cpu
+    if image.bits > cpu.bits:
+        raise ConfigError(f"{image.path}: a {image.bits}-bit image, and --cpu {cpu.name} is a {cpu.bits}-bit core; "
+                          "choose a 64-bit one, such as 5KEf (bare) or MIPS64R5-generic (vz)")
+    if image.isa.release > cpu.release:
+        raise ConfigError(f"{image.path}: compiled for release {image.isa.release}, and --cpu {cpu.name} is of release "
+                          f"{cpu.release}; compile for an older release or choose a newer core")
+    if request.mode == "vz" and "VZ" not in cpu.ases:
+        raise ConfigError(f"--mode vz --cpu {cpu.name}: this core has no virtualization (VZ); choose P5600 (32-bit) or "
+                          "MIPS64R5-generic (64-bit), or --mode te or bare")
+
+
+def memory_pieces(request: Request) -> tuple[tuple[Kind, int, int, int], ...]:
+    """(kind, physical base, size, offset in its backing) of the RAM and ROM of the board."""
+    found = request.board.regions(request.ram_size)
+    return tuple((r.kind, r.base, r.size, r.offset) for r in found if r.kind in (Kind.RAM, Kind.ROM))
+
+
+__all__ = ["BoardState", "BusError", "Ending", "Interrupted", "Request", "System"]
