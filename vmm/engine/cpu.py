@@ -227,8 +227,8 @@ class Cpu:
         return int(timer.root_count(self._numbers))
 
     def forget(self) -> None:
-        """Drop what the engine remembers of translations."""
-        self.engine.forget()
+        """Drop what the engine remembers of this CPU's translations."""
+        self.engine.forget_translations(self.state)
 
     def set_interrupt(self, line: int, up: bool) -> None:
         """Raise or lower hardware interrupt line 2..7, as Cause.IP numbers them."""
@@ -277,7 +277,7 @@ class Cpu:
             breaks[n] = address
             word = address >> 2 & 1023
             bits[word >> 6] |= 1 << (word & 63)
-        self.forget()
+        self.engine.forget()
 
     def set_watches(self, watches: Iterable[Watch]) -> None:
         """Stop before accesses to these virtual addresses."""

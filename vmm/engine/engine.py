@@ -31,8 +31,11 @@ class Engine(Protocol):
     def code_changed(self, offset: int, size: int) -> None:
         """Memory was written, from outside the CPUs."""
 
+    def forget_translations(self, state: State) -> None:
+        """Forget what a CPU knows of translations."""
+
     def forget(self) -> None:
-        """Forget all translations and decoded code."""
+        """Forget all translations and decoded code of all CPUs."""
 
 
 class NativeEngine:
@@ -113,6 +116,9 @@ class NativeEngine:
             if self._block_of_page.words[offset // PAGE]:
                 self._code_changed(state.address, self._memory.block.address + offset, here)
             offset += here
+
+    def forget_translations(self, state: State) -> None:
+        self._forget_all(state.address)
 
     def forget(self) -> None:
         self._drop_blocks(self._shared.address)

@@ -318,8 +318,11 @@ class ReferenceEngine:
     def code_changed(self, offset: int, size: int) -> None:
         """Instructions are fetched each time: nothing is kept."""
 
-    def forget(self) -> None:
+    def forget_translations(self, state: State) -> None:
         """Nor are translations."""
+
+    def forget(self) -> None:
+        """So there is nothing to drop."""
 
     def run(self, state: State) -> Stop:
         """The loop of the native engine's ``run``, in Python."""
