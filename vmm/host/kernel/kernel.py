@@ -69,18 +69,19 @@ class Machine(Protocol):
     def ram(self) -> Any: ...  # Ram, with its ``size``
     @property
     def big_endian(self) -> bool: ...
+    @property
+    def ns_per_tick(self) -> int: ...
 
 
 class Kernel:
-    """``ns_per_tick`` is the virtual time of one instruction."""
+    """One host's; ``quantum`` is in ticks."""
 
-    def __init__(self, machine: Machine, *, page_shift: int = 14, ns_per_tick: int = 10,
-                 quantum: int = QUANTUM_TICKS) -> None:
+    def __init__(self, machine: Machine, *, page_shift: int = 14, quantum: int = QUANTUM_TICKS) -> None:
         self.machine, self.model = machine, machine.model
         self.cpus: list[Cpu] = [HostCpu(cpu) for cpu in machine.cpus]
         self.ram: Ram = machine.ram
         self.big_endian = machine.big_endian
-        self.ns_per_tick = ns_per_tick
+        self.ns_per_tick = machine.ns_per_tick
         self.features = self._features()
         self.word = self.features.word
         self.geometry = Geometry(page_shift, self.word)
@@ -95,7 +96,7 @@ class Kernel:
         self.symbols: dict[str, int] = {}
         self.code: list[Code] = []
         self.plan = self._place_helpers()
-        self.scheduler = Scheduler(self.cpus, ns_per_tick, is_budget=is_stop("BUDGET", "IDLE"),
+        self.scheduler = Scheduler(self.cpus, self.ns_per_tick, is_budget=is_stop("BUDGET", "IDLE"),
                                    is_debug=is_stop("BREAK", "WATCH", "STEP"), quantum=quantum)
         self.scheduler.switch_in = self._switch_in
         self.init_mm = self.new_mm()

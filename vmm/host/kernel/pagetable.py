@@ -43,24 +43,29 @@ def pfn_of(pte: int) -> int:
     return pte & ~_FLAGS
 
 
+def _without(pte: int, flags: Pte) -> int:
+    """``~`` of a flag has only the flags in it, and a PTE is more than flags."""
+    return pte & ~int(flags)
+
+
 def mkclean(pte: int) -> int:
-    return pte & ~(Pte.MODIFIED | Pte.DIRTY)
+    return _without(pte, Pte.MODIFIED | Pte.DIRTY)
 
 
 def mkold(pte: int) -> int:
-    return pte & ~(Pte.ACCESSED | Pte.VALID)
+    return _without(pte, Pte.ACCESSED | Pte.VALID)
 
 
 def wrprotect(pte: int) -> int:
-    return pte & ~(Pte.WRITE | Pte.DIRTY)
+    return _without(pte, Pte.WRITE | Pte.DIRTY)
 
 
 def mkyoung(pte: int) -> int:
-    return pte | Pte.ACCESSED | Pte.VALID
+    return pte | int(Pte.ACCESSED | Pte.VALID)
 
 
 def mkdirty(pte: int) -> int:
-    return pte | Pte.MODIFIED | (Pte.DIRTY if pte & Pte.WRITE else 0)
+    return pte | int(Pte.MODIFIED | Pte.DIRTY if pte & Pte.WRITE else Pte.MODIFIED)
 
 
 @dataclass(frozen=True, slots=True)
