@@ -18,6 +18,7 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 
+from vmm.arch.privileged.service import SERVICES
 from vmm.engine import native
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -106,7 +107,8 @@ class Library:
         return made
 
 
-EXPORTED = ("run", "forget_all", "drop_blocks", "code_changed", "row_lines", "fixed_handlers")
+EXPORTED = ("run", "forget_all", "drop_blocks", "code_changed", "row_lines", "fixed_handlers",
+            *(f"service_{name}" for name in SERVICES))
 
 
 def load_library(big_endian: bool) -> Library:

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from vmm.arch.cp0.fields import Register
 from vmm.arch.exceptions import RESET_VECTOR
 from vmm.arch.models import CpuModel
-from vmm.arch.privileged import mode, timer
 from vmm.arch.state import (BREAK_CAPACITY, GUEST_FILE, OFFSET, ROOT_FILE, TLB_SLOTS, WATCH_CAPACITY, TlbSlot)
 from vmm.arch.stops import Stop
 from vmm.engine.engine import Engine
-from vmm.engine.reference import Numbers
 from vmm.engine.store import Memory, State
 from vmm.errors import ConfigError
 
@@ -120,15 +118,14 @@ class Cpu:
     def __init__(self, model: CpuModel, number: int, big_endian: bool, memory: Memory, engine: Engine) -> None:
         self.model, self.number, self.big_endian, self.engine = model, number, big_endian, engine
         self.state = State()
-        self._numbers = Numbers(self.state, big_endian, memory)
         self.gpr = Gpr(self.state)
         self.root, self.guest = Cp0File(self, ROOT_FILE), Cp0File(self, GUEST_FILE)
         self.tlb = Tlb(self, "root_tlb", model.tlb_entries)
         self.guest_tlb = Tlb(self, "guest_tlb", model.guest_tlb_entries)
         memory.show(self.state)
         self._describe_model()
-        self.reset()
         engine.attach(self.state)
+        self.reset()
 
     def _describe_model(self) -> None:
         model, state = self.model, self.state
@@ -214,17 +211,25 @@ class Cpu:
 
     def refresh_mode(self) -> None:
         """Derive mode, privilege and address space again after CP0 was changed from Python."""
-        mode.update_mode(self._numbers)
+        self.engine.service(self.state, "update_mode")
 
     def refresh(self) -> None:
         """The same, and the timers' next events."""
         self.refresh_mode()
-        timer.schedule(self._numbers)
+        self.engine.service(self.state, "schedule")
 
     @property
     def count(self) -> int:
         """Root Count now."""
-        return int(timer.root_count(self._numbers))
+        return self.engine.service(self.state, "root_count")
+
+    def move_from(self, register: type[Register], *, guest: bool = False) -> int:
+        """The register as MFC0 (``guest``: MFGC0) of the root kernel would see all of it."""
+        return self.engine.service(self.state, "move_from_guest" if guest else "move_from", register.index)
+
+    def move_to(self, register: type[Register], value: int, *, guest: bool = False) -> None:
+        """As MTC0 or MTGC0 of the root kernel: write masks and side effects included."""
+        self.engine.service(self.state, "move_to_guest" if guest else "move_to", register.index, value & MASK)
 
     def forget(self) -> None:
         """Drop what the engine remembers of this CPU's translations."""

@@ -5,6 +5,7 @@ import ctypes
 from typing import Protocol
 
 from vmm.arch.models import CpuModel
+from vmm.arch.privileged.service import SERVICES
 from vmm.arch.stops import Stop
 from vmm.engine.compile import Library, load_library
 from vmm.engine.handlers import BLOCK, RECORD, SLOT_DISTANCE, VIEW, VIEWS
@@ -27,6 +28,9 @@ class Engine(Protocol):
 
     def run(self, state: State) -> Stop:
         """Run until ``state.until`` or a reason to stop."""
+
+    def service(self, state: State, name: str, *words: int) -> int:
+        """One of ``vmm.arch.privileged.service``."""
 
     def code_changed(self, offset: int, size: int) -> None:
         """Memory was written, from outside the CPUs."""
@@ -59,6 +63,8 @@ class NativeEngine:
         self._run = call("run", ctypes.c_void_p)
         self._forget_all = call("forget_all", ctypes.c_void_p, result=None)
         self._drop_blocks = call("drop_blocks", ctypes.c_void_p, result=None)
+        self._services = {name: call(f"service_{name}", ctypes.c_void_p, *[ctypes.c_uint64] * count,
+                                     result=ctypes.c_uint64) for name, (_, count) in SERVICES.items()}
         self._code_changed = call("code_changed", ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64, result=None)
 
     def _row_table(self, model: CpuModel) -> Block:
@@ -107,6 +113,9 @@ class NativeEngine:
 
     def run(self, state: State) -> Stop:
         return Stop(self._run(state.address))
+
+    def service(self, state: State, name: str, *words: int) -> int:
+        return self._services[name](state.address, *words)
 
     def code_changed(self, offset: int, size: int) -> None:
         """Page by page, as a block is one page's."""

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from vmm.arch.insns import ROWS
+from vmm.arch.exceptions import ExcCode
 from vmm.arch.privileged import exception, memory, timer
+from vmm.arch.privileged.service import SERVICES
 from vmm.arch.rows import Fork, Insn, Tree, decode_tree
+from vmm.arch.state import OFFSET
 from vmm.engine.emit import FunctionEmitter, Heavy
 from vmm.engine.handlers import MAIN, SLOT, ARGUMENTS, heavy_handlers, inline_handlers, mangled
 from vmm.engine.runtime import runtime
@@ -68,7 +71,6 @@ class Unit:
         """A handler that raises this exception at its record."""
         key = name, flavour
         if key not in self._raisers:
-            from vmm.arch.exceptions import ExcCode
             self._raisers[key] = f"raise_{name}_{flavour}"
             self.text.append(f"""
 define internal tailcc void @{self._raisers[key]}({ARGUMENTS}) nounwind cold {{
@@ -90,9 +92,17 @@ define internal tailcc void @{self._raisers[key]}({ARGUMENTS}) nounwind cold {{
                  "deliver": self.function(exception.deliver, 0).name,
                  "fetch": self.function(memory.fetch, 0).name}
         self.raiser("RI", MAIN), self.raiser("RI", SLOT)
-        own = "\n".join(self.text)
-        own = own.replace("«st.trap»", _trap_offset())
+        services = [self._service(name, function, count) for name, (function, count) in SERVICES.items()]
+        own = "\n".join([*self.text, *services])
+        own = own.replace("«st.trap»", str(8 * OFFSET["trap"]))
         return "\n".join([own, _row_of(self.rows), runtime(self.big_endian, names), self._addresses()])
+
+    def _service(self, name: str, function: Callable[..., Any], count: int) -> str:
+        """An exported name for a function that Python may call."""
+        callee = self.function(function, count).name
+        parameters = "".join(f", i64 %a{n}" for n in range(count))
+        return (f"define i64 @service_{name}(ptr %st{parameters}) nounwind {{\n"
+                f"  %r = call i64 @{callee}(ptr %st{parameters})\n  ret i64 %r\n}}")
 
     def _addresses(self) -> str:
         """Two exported arrays: the row lines (near, far or main, slot, kind), and the fixed handlers."""
@@ -111,11 +121,6 @@ define internal tailcc void @{self._raisers[key]}({ARGUMENTS}) nounwind cold {{
             return near, far, "ptr @raise_RI_slot", f"i64 {BRANCH if branches else JUMP}"
         main = f"ptr @{self.handler_name(row, MAIN, slow=False)}"
         return main, main, f"ptr @{self.handler_name(row, SLOT, slow=False)}", f"i64 {PLAIN}"
-
-
-def _trap_offset() -> str:
-    from vmm.arch.state import OFFSET
-    return str(8 * OFFSET["trap"])
 
 
 def _row_of(rows: tuple[Insn, ...]) -> str:

@@ -13,6 +13,7 @@ from vmm.arch.insns import ROWS
 from vmm.arch.models import CpuModel
 from vmm.arch.privileged import cp0, exception, memory, timer
 from vmm.arch.privileged.names import File, States
+from vmm.arch.privileged.service import SERVICES
 from vmm.arch.rows import available, decode, decode_tree
 from vmm.arch.state import GUEST_FILE, OFFSET, ROOT_FILE
 from vmm.arch.stops import Stop
@@ -314,6 +315,10 @@ class ReferenceEngine:
 
     def attach(self, state: State) -> None:
         self._machines[state.address] = Numbers(state, self.big_endian, self.memory)
+
+    def service(self, state: State, name: str, *words: int) -> int:
+        function, _ = SERVICES[name]
+        return int(self._machines[state.address].call(function, *words) or 0)
 
     def code_changed(self, offset: int, size: int) -> None:
         """Instructions are fetched each time: nothing is kept."""

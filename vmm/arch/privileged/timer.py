@@ -67,6 +67,13 @@ def schedule_one(m: AnyMachine, which: AnyMachine, base: AnyMachine, now: AnyMac
 
 def look_around(m: AnyMachine) -> None:
     """Before the next instruction: timers, interrupt lines, mode, and an interrupt if one is due (``state.trap``)."""
+    m.call(settle)
+    m.call(update_mode)
+    m.call(take_interrupt)
+
+
+def settle(m: AnyMachine) -> None:
+    """Bring Cause up to date: Compare matches that have come, and the lines."""
     s = m.state
     for which, file in ((0, m.root), (1, m.guest)):
         at = OFFSET["compare_at"] + which
@@ -74,8 +81,6 @@ def look_around(m: AnyMachine) -> None:
             file.put(Cause.TI, 1)
             m.set_slot(at, m.slot(at) + m.const(1 << 32).shl(s.count_shift))
     m.call(update_lines)
-    m.call(update_mode)
-    m.call(take_interrupt)
 
 
 def update_lines(m: AnyMachine) -> None:

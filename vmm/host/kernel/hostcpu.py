@@ -1,20 +1,18 @@
 """A CPU of the machine as the kernel's C code uses it: plain state, and CP0 moves with all that they do.
 
-The moves are the architecture's own (``vmm.arch.privileged.cp0``), run on numbers over the state that the engine works
-on.  Invariant: a timer match that the engine has not looked at yet is in Cause.TI before a write can move it away.
+The moves are the architecture's own (``vmm.arch.privileged.service``).  Invariant: a timer match that the engine has not
+looked at yet is in Cause.TI before a write can move it away.
 """
 from __future__ import annotations
 
 from typing import Any
 
-from vmm.arch.cp0.fields import Register
-from vmm.arch.cp0.registers import Cause
-from vmm.arch.privileged import cp0, timer
-from vmm.arch.state import GUEST_FILE, ROOT_FILE
-from vmm.engine.reference import Numbers
-from vmm.engine.store import Memory
+from vmm.arch.cp0.fields import Register, sign_extended
+from vmm.arch.cp0.registers import EntryLo0, EntryLo1
+from vmm.arch.privileged.cp0 import IN_ENTRY_LO
+from vmm.arch.privileged.translate import XI_BIT
 
-CONTEXTS = (ROOT_FILE, GUEST_FILE)
+ENTRY_LO = (EntryLo0, EntryLo1)
 
 
 class HostCpu:
@@ -23,7 +21,6 @@ class HostCpu:
     def __init__(self, core: Any) -> None:
         self.core = core
         self._wide = core.model.bits == 64
-        self._numbers = Numbers(core.state, core.big_endian, Memory(0))  # CP0 moves touch no memory
         self.gpr, self.root, self.guest = core.gpr, core.root, core.guest
         self.tlb, self.guest_tlb = core.tlb, core.guest_tlb
         self.state = core.state
@@ -76,42 +73,27 @@ class HostCpu:
     # CP0 moves in root kernel mode
 
     def mfc0(self, register: type[Register]) -> int:
-        self._settle()
-        return self._seen(register, cp0.read(self._numbers, self._index(register)))
+        return self._seen(register, self.core.move_from(register))
 
     def mfgc0(self, register: type[Register]) -> int:
-        self._settle()
-        return self._seen(register, cp0.read_of_guest(self._numbers, self._index(register)))
+        return self._seen(register, self.core.move_from(register, guest=True))
 
     def mtc0(self, register: type[Register], value: int) -> None:
-        self._settle()
-        cp0.write(self._numbers, self._index(register), self._offered(register, value))
-        self.core.refresh_mode()
+        self.core.move_to(register, self._offered(register, value))
 
     def mtgc0(self, register: type[Register], value: int) -> None:
-        self._settle()
-        cp0.write_of_guest(self._numbers, self._index(register), self._offered(register, value))
-        timer.update_lines(self._numbers)
-        self.core.refresh_mode()
+        self.core.move_to(register, self._offered(register, value), guest=True)
 
-    def _index(self, register: type[Register]) -> Any:
-        return self._numbers.const(register.index)
-
-    def _seen(self, register: type[Register], held: Any) -> int:
+    def _seen(self, register: type[Register], held: int) -> int:
         """32-bit registers unsigned; on a 32-bit core what MFC0 gives, with EntryLo's RI and XI brought down."""
         if not register.bits64:
-            return int(held) & 0xFFFFFFFF
-        return int(held if self._wide else cp0.low_half(self._numbers, self._index(register), held))
+            return held & 0xFFFFFFFF
+        if self._wide:
+            return held
+        lowered = held & IN_ENTRY_LO | held >> XI_BIT << 30 if register in ENTRY_LO else held
+        return sign_extended(lowered)
 
-    def _offered(self, register: type[Register], value: int) -> Any:
-        offered = self._numbers.const(value)
-        return offered if self._wide else cp0.from_low_half(self._numbers, self._index(register), offered)
-
-    def _settle(self) -> None:
-        """What the engine does before its next instruction, for the timers and the lines only."""
-        matches = self.state.array("compare_at")
-        for which, file in enumerate(CONTEXTS):
-            if self.state.ticks >= matches[which]:
-                self.state.words[file + Cause.index] |= Cause.TI.mask
-                matches[which] += 1 << 32 + self.state.count_shift
-        timer.update_lines(self._numbers)
+    def _offered(self, register: type[Register], value: int) -> int:
+        if self._wide:
+            return value
+        return value & IN_ENTRY_LO | (value >> 30 & 3) << XI_BIT if register in ENTRY_LO else sign_extended(value)
