@@ -62,6 +62,9 @@ class HostCpu:
     def run(self, until: int) -> Any:
         return self.core.run(until)
 
+    def step(self) -> Any:
+        return self.core.step()
+
     def set_interrupt(self, line: int, up: bool) -> None:
         self.core.set_interrupt(line, up)
 

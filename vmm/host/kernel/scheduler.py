@@ -123,9 +123,11 @@ class Scheduler:
         return min((-(-at // self.ns_per_tick) for at in alarms if at is not None), default=None)
 
     def _end_of_round(self, now: int, until: int) -> int:
-        """A quantum; with nothing to run, straight to the next alarm."""
-        if self._waiting or any(task is not None for task in self.current):
+        """A quantum, or all there is if nobody else wants a turn; with nothing to run, straight to the next alarm."""
+        if self._waiting or len(self.cpus) > 1:
             return min(until, now + self.quantum)
+        if self.current[0] is not None:
+            return until
         alarm = self._next_alarm()
         return until if alarm is None else min(until, max(alarm, now + 1))
 
@@ -152,7 +154,7 @@ class Scheduler:
                 if task is None:
                     cpu.skip_to(limit)
                     continue
-                found = self._step(number, task, limit)
+                found = self._advance(number, task, lambda limit=limit: cpu.run(limit))
                 if found is not None:
                     return found
             self._preempt(number)
@@ -160,10 +162,27 @@ class Scheduler:
         finally:
             self._executing = None
 
-    def _step(self, number: int, task: Task, end: int) -> Interrupted | None:
+    def step(self, number: int, stop: Callable[[], bool] = lambda: False) -> Interrupted | None:
+        """One instruction of a CPU, with all that its task thinks before it; None if the CPU has nothing to do."""
+        cpu = self.cpus[number]
+        self._executing = number
+        try:
+            while not stop():
+                self._fire(cpu.ticks, (number,))
+                task = self.current[number] or self._pick(number)
+                if task is None:
+                    return None
+                found = self._advance(number, task, cpu.step)
+                if found is not None:
+                    return found
+            return None
+        finally:
+            self._executing = None
+
+    def _advance(self, number: int, task: Task, execute: Callable[[], Any]) -> Interrupted | None:
         """One want of a task: execute, or let the body think and say the next want."""
         if isinstance(task.want, Run):
-            stop = self.cpus[number].run(end)
+            stop = execute()
             if self._is_budget(stop):
                 return None
             if self._is_debug(stop):

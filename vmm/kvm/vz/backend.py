@@ -22,6 +22,7 @@ class VzBackend:
 
     def __init__(self, host: VzHost, vm: Vm) -> None:
         self.host, self.vm, self.kernel = host, vm, host.kernel
+        self.rows = state.rows_of(self.kernel.model)
         self.guests: list[Guest] = []
 
     def guest(self, vcpu: Vcpu) -> Guest:
@@ -46,7 +47,7 @@ class VzBackend:
             ids.load_wired(self.host, guest, cpu)
         timer.restore(guest, core)
         if everything:
-            state.load(core, vcpu, self.kernel.model)
+            state.load(core, vcpu, self.rows)
         guest.cp0.core = core
 
     def vcpu_put(self, vcpu: Vcpu, cpu: int) -> None:
@@ -54,7 +55,7 @@ class VzBackend:
         guest, core = self.guest(vcpu), self.kernel.cpus[cpu]
         if vcpu.in_guest_context:
             ids.save_wired(self.host, guest, cpu)
-        state.save(core, vcpu, self.kernel.model)
+        state.save(core, vcpu, self.rows)
         vcpu.cop0[Wired] = core.mfgc0(Wired)
         core.mtgc0(Wired, 0)
         timer.save(guest, core)

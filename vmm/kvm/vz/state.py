@@ -6,6 +6,8 @@ written.
 """
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from vmm.arch.cp0.fields import Register
 from vmm.arch.cp0.registers import (
     EPC,
@@ -77,43 +79,47 @@ SAVED_GUESTCTL2 = GuestCtl2.number
 """Where the RAM file keeps GuestCtl2: a slot that no guest register has (VZ-21)."""
 
 
-def registers_of(model: CpuModel) -> tuple[type[Register], ...]:
-    """The rows of the table that this core's guest context has."""
-    return tuple(register for register in STATE if register.index in model.guest_implemented)
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of the table that one core's guest context has, and what else the core decides."""
+
+    registers: tuple[type[Register], ...]
+    has_guestctl2: bool
+    has_lladdr: bool
+    ebase_gate: bool
 
 
-def save(cpu: Cpu, vcpu: Vcpu, model: CpuModel) -> None:
+def rows_of(model: CpuModel) -> Rows:
+    present = model.guest_implemented
+    return Rows(tuple(register for register in STATE if register.index in present),
+                GuestCtl2.index in model.implemented, LLAddr.index in present,
+                bool(model.write_mask(EBase) & EBase.WG.mask))
+
+
+def save(cpu: Cpu, vcpu: Vcpu, rows: Rows) -> None:
     """VZ-21."""
-    for register in registers_of(model):
+    for register in rows.registers:
         vcpu.cop0[register] = cpu.mfgc0(register)
-    if GuestCtl2.index in model.implemented:
+    if rows.has_guestctl2:
         vcpu.cop0.put(*SAVED_GUESTCTL2, cpu.mfc0(GuestCtl2))
 
 
-def load(cpu: Cpu, vcpu: Vcpu, model: CpuModel) -> None:
+def load(cpu: Cpu, vcpu: Vcpu, rows: Rows) -> None:
     """VZ-20."""
-    for register in registers_of(model):
-        if register is EBase:
-            _load_ebase(cpu, vcpu.cop0[EBase], model)
-        else:
-            cpu.mtgc0(register, vcpu.cop0[register])
-    if GuestCtl2.index in model.implemented:
+    for register in rows.registers:
+        if register is EBase and rows.ebase_gate:
+            cpu.mtgc0(EBase, vcpu.cop0[EBase] | EBase.WG.mask)  # the gate first, then what it lets in (VZ-22)
+        cpu.mtgc0(register, vcpu.cop0[register])
+    if rows.has_guestctl2:
         cpu.mtc0(GuestCtl2, vcpu.cop0.at(*SAVED_GUESTCTL2) & 0xFFFFFFFF)
-    if LLAddr.index in model.guest_implemented:
+    if rows.has_lladdr:
         cpu.mtgc0(LLAddr, 0)  # no LL of one vCPU may pair with an SC of another
-
-
-def _load_ebase(cpu: Cpu, value: int, model: CpuModel) -> None:
-    """The gate has to be open before the upper bits can be written (VZ-22)."""
-    if model.write_mask(EBase) & EBase.WG.mask:
-        cpu.mtgc0(EBase, value | EBase.WG.mask)
-    cpu.mtgc0(EBase, value)
 
 
 def reset(vcpu: Vcpu, model: CpuModel, *, big_endian: bool) -> None:
     """VZ-10..VZ-12: the core's own reset values, less what a guest is not given."""
     own = model.guest_reset(big_endian=big_endian, cpu=vcpu.number)
-    rows: tuple[type[Register], ...] = (*registers_of(model), Wired, Cause, Compare)
+    rows: tuple[type[Register], ...] = (*rows_of(model).registers, Wired, Cause, Compare)
     for register in rows:
         vcpu.cop0[register] = own[register.index]
     vcpu.cop0[PRId] = model.prid
