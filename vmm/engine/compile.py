@@ -118,9 +118,13 @@ def load_library(big_endian: bool) -> Library:
     name = "engine-" + ("be" if big_endian else "le")
     path, key = cache_folder() / f"{name}.o", module_key(big_endian)
     code = read_cached(path, key)
-    if code is None:
-        if sys.stderr.isatty():
-            print("vmm: compiling the engine (once, a few seconds) ...", file=sys.stderr)
-        code = compile_module(native.module_text(big_endian))
-        write_cached(path, key, code)
+    if code is not None:
+        try:
+            return Library(code, name)
+        except RuntimeError:
+            pass                                       # an object without our symbols: as good as none
+    if sys.stderr.isatty():
+        print("vmm: compiling the engine (once, a few seconds) ...", file=sys.stderr)
+    code = compile_module(native.module_text(big_endian))
+    write_cached(path, key, code)
     return Library(code, name)

@@ -1,0 +1,159 @@
+"""An image as a guest of the hypervisor: VM, vCPU threads, and the VMM's part, which is the board.
+
+The host is a machine of its own with plain memory; the guest's board exists only as memory slots and device exits.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+from vmm.arch.cp0.registers import Status
+from vmm.arch.stops import Stop
+from vmm.engine.cpu import Cpu
+from vmm.errors import ConfigError
+from vmm.guest.board import Kind
+from vmm.guest.bus import BusError
+from vmm.guest.console import Console
+from vmm.guest.elfwriter import executable
+from vmm.guest.image import Segment
+from vmm.guest.system import BoardState, Ending, Interrupted, Request, check, memory_pieces, plan_boot
+from vmm.host.kernel.kernel import Kernel
+from vmm.host.machine import Machine
+from vmm.kvm.exits import Exit, Hypercall, InternalError, Intr, MmioLoad, MmioStore
+from vmm.kvm.run import thread
+from vmm.kvm.slots import Slot, SlotFlag
+from vmm.kvm.te.backend import TrapAndEmulate
+from vmm.kvm.vcpu import Mode, Vcpu
+from vmm.kvm.vm import Vm
+from vmm.kvm.vz.backend import vz_backend
+from vmm.kvm.vz.hardware import vz_host
+
+HOST_OWN_BYTES = 24 << 20
+"""Memory of the host beside its guest's: kernel, page tables, switch code."""
+PAGE_SHIFT = {"vz": 14, "te": 12}
+"""The host kernel's pages: under trap-and-emulate the guest's page size must be the same (RD-4), and most have 4 KiB."""
+DEBUG_STOPS = (Stop.BREAK, Stop.WATCH, Stop.STEP)
+V0 = 2
+ENOSYS = -1000
+USER = 2
+
+
+class HypervisedSystem:
+    def __init__(self, request: Request, console: Console) -> None:
+        check(request)
+        if request.mode == "te" and request.image.bits == 64:
+            raise ConfigError(f"{request.image.path}: a 64-bit image; trap-and-emulate runs 32-bit guests (KC-2), use "
+                              "--mode vz or bare")
+        self.request = request
+        self.ending: Ending | None = None
+        shift = request.page_shift or PAGE_SHIFT[request.mode]
+        rom = request.board.rom(request.image.big_endian)
+        memory = request.ram_size + len(rom) + HOST_OWN_BYTES
+        self.machine = Machine(request.cpu, request.host_cpus, memory, request.image.big_endian, request.engine)
+        self.kernel = Kernel(self.machine, page_shift=shift)
+        self.vm = Vm(self.kernel, vz_backend(vz_host(self.kernel)) if request.mode == "vz" else TrapAndEmulate)
+        self.board = BoardState(request, console, self._interrupt, self._finish)
+        self._add_memory(rom)
+        self.threads = [self._start(n) for n in range(request.cpus)]
+
+    def _add_memory(self, rom: bytes) -> None:
+        """One block of host memory behind all the places where the board shows RAM, and one for the ROM."""
+        ram = self.kernel.pages.alloc_block(self.request.ram_size)
+        flash = self.kernel.pages.alloc_block(len(rom))
+        self.machine.ram.write(flash, rom)
+        for number, (kind, base, size, offset) in enumerate(memory_pieces(self.request)):
+            host, flags = (ram, SlotFlag.NONE) if kind is Kind.RAM else (flash, SlotFlag.READONLY)
+            self.vm.set_slot(Slot(number, base, size, host + offset, flags))
+
+    def _start(self, number: int) -> Any:
+        """A vCPU and its thread; the first one starts at the image's entry."""
+        vcpu = self.vm.create_vcpu()
+        if number == 0:
+            plan = plan_boot(self.request)
+            for physical, data in plan.writes:
+                self.vm.write(physical, data)
+            for register, value in plan.registers.items():
+                vcpu.gpr[register] = value
+            vcpu.pc = plan.pc
+            vcpu.cop0[Status] &= ~Status.ERL.mask
+        return self.kernel.spawn(f"vcpu{number}", thread(self.vm, vcpu, self._answer))
+
+    # -- the VMM's part ------------------------------------------------------------------------------------------------
+    def _answer(self, vcpu: Vcpu, reason: Exit) -> bool:
+        """What an exit asks for; false ends the vCPU's thread."""
+        try:
+            match reason:
+                case MmioLoad(address, size):
+                    vcpu.mmio.data = self.board.load(address, size)
+                case MmioStore(address, size, value):
+                    self.board.store(address, size, value)
+                case Hypercall():
+                    vcpu.gpr[V0] = ENOSYS
+                case Intr():
+                    pass
+                case InternalError(text):
+                    self._finish(Ending(1, f"vCPU {vcpu.number} cannot go on: {text}", fault=True))
+        except BusError as error:
+            self._finish(Ending(1, f"vCPU {vcpu.number} at {vcpu.pc:#x}: {error}", fault=True))
+        return self.ending is None
+
+    def _interrupt(self, pin: int, level: bool) -> None:
+        self.vm.interrupt(pin if level else -pin)
+
+    def _finish(self, ending: Ending) -> None:
+        self.ending = self.ending or ending
+
+    # -- running -------------------------------------------------------------------------------------------------------
+    def run(self, until: int) -> Interrupted | None:
+        self.board.keys()
+        found = self.kernel.scheduler.run(until, lambda: self.ending is not None)
+        if found is not None:
+            return Interrupted(found.cpu, found.stop)
+        if self.kernel.scheduler.idle and self.ending is None:
+            for cpu in self.kernel.cpus:
+                cpu.skip_to(max(until, cpu.ticks))     # nothing will happen but by input: time goes on
+        return None
+
+    def step(self, cpu: int) -> Interrupted | None:
+        found = self.kernel.scheduler.step(cpu, lambda: self.ending is not None)
+        return None if found is None else Interrupted(found.cpu, found.stop)
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+    @property
+    def exits(self) -> dict[str, int]:
+        totals: dict[str, int] = {}
+        for vcpu in self.vcpus:
+            for name, count in vcpu.stats.items():
+                totals[name] = totals.get(name, 0) + count
+        return totals
+
+    @property
+    def vcpus(self) -> list[Vcpu]:
+        return self.vm.vcpus
+
+    def in_guest(self, cpu: int) -> bool:
+        core = self.machine.cpus[cpu]
+        return core.in_guest or (self.vcpu_on(cpu) is not None and _in_user_mode(core))
+
+    def vcpu_on(self, cpu: int) -> Vcpu | None:
+        for member in self.vm.members:
+            if member.task is not None and member.task.cpu == cpu and member.vcpu.mode is Mode.IN_GUEST:
+                return member.vcpu
+        return None
+
+    def host_code(self) -> bytes:
+        """Everything the host kernel placed, as one image for a debugger."""
+        bits = self.request.cpu.bits
+        order = "big" if self.machine.big_endian else "little"
+        segments = [Segment(code.address, b"".join(word.to_bytes(4, order) for word in code.words),  # type: ignore[arg-type]
+                            4 * len(code.words)) for code in self.kernel.code]
+        return executable(segments, entry=self.kernel.code[0].address, symbols=self.kernel.symbols, bits=bits,
+                          big_endian=self.machine.big_endian, release=self.request.cpu.release)
+
+    def destroy_guest(self) -> None:
+        self._finish(Ending(0, "the guest was destroyed"))
+
+
+def _in_user_mode(cpu: Cpu) -> bool:
+    """Host user mode, where a trap-and-emulate guest lives (RD-2)."""
+    cpu.refresh_mode()
+    return cpu.state.priv == USER and not cpu.state.in_guest
