@@ -13,6 +13,7 @@ TLB_SLOTS = 8
 REGION_CAPACITY = 8
 REGION_SLOTS = 4
 WATCH_CAPACITY = 32
+OWNED_CAPACITY = 32
 BREAK_CAPACITY = 256
 
 
@@ -143,6 +144,9 @@ SLOTS: tuple[Slot, ...] = _slots(
     ("views",            1, "native: host address of this CPU's soft TLBs"),
     ("view_next",        1, "native: soft TLB to give up next"),
     ("view_keys",       16, "native: what each soft TLB holds"),
+    ("second_entry",     1, "native: slot of the root TLB entry that the last second stage used"),
+    ("owned_count",     TLB_CAPACITY, "native: how many soft entries each root TLB entry owns; more than fit: all"),
+    ("owned",           TLB_CAPACITY * OWNED_CAPACITY, "native: their host addresses"),
 )
 # fmt: on
 

@@ -282,8 +282,11 @@ class Numbers:
     def remember(self, va: Word, host: Word, rights: Word) -> None:
         """The reference engine remembers nothing."""
 
-    def forget_pages(self, vpn: Word, mask: Word, second: Word) -> None:
+    def forget_pages(self, vpn: Word, mask: Word) -> None:
         """So it has nothing to forget."""
+
+    def forget_owned(self, entry: Word) -> None:
+        """Nor here."""
 
     # -- branches -----------------------------------------------------------------------------------------------------
     def branch(self, condition: Condition, off: int) -> None:

@@ -6,7 +6,7 @@ store tag, addend to the host address) and 256 for code (tag, block); an entry o
 """
 from __future__ import annotations
 
-from vmm.arch.state import OFFSET
+from vmm.arch.state import OFFSET, OWNED_CAPACITY
 from vmm.arch.stops import Stop
 from vmm.engine.handlers import (ADDEND, ARGUMENTS, BLOCK, CODE_FLAG, DATA_ENTRIES, FETCH_AT, FETCH_ENTRIES, HORIZON,
                                  PASS, SLOT_DISTANCE, TAG_STORE, VIEW, VIEWS)
@@ -36,6 +36,7 @@ def _constants(names: dict[str, str]) -> dict[str, str]:
         "ARGS": ARGUMENTS, "PASS": PASS, "BLOCK": str(BLOCK), "SLOT": str(SLOT_DISTANCE), "HORIZON": str(HORIZON),
         "VIEW": str(VIEW), "VIEWS": str(VIEWS), "FETCH_AT": str(FETCH_AT), "FETCH_MASK": str(FETCH_ENTRIES - 1),
         "DATA_MASK": str(DATA_ENTRIES - 1), "TAG_STORE": str(TAG_STORE), "ADDEND": str(ADDEND),
+        "OWNED": str(OWNED_CAPACITY), "OWNED_BYTES": str(8 * OWNED_CAPACITY), "ROOT_TLB": str(OFFSET["root_tlb"]),
         "CODE_FLAG": str(CODE_FLAG), "BLOCK_MASK": str(BLOCK - 1),
     }
     return constants
@@ -120,6 +121,7 @@ fill:
   call void @put(ptr %e, i64 0, i64 %ltag)
   call void @put(ptr %e, i64 «TAG_STORE», i64 %stag)
   call void @put(ptr %e, i64 «ADDEND», i64 %addend)
+  call void @own(ptr %st, ptr %e)
   br label %out
 out:
   ret void
@@ -201,15 +203,88 @@ define void @forget_all(ptr %st) nounwind {
   ret void
 }
 
-; A TLB entry went: the pages from %vpn under %mask in every view, and all views of guests if it may be of stage two.
-define internal void @forget_pages(ptr %st, i64 %vpn, i64 %mask, i64 %second) nounwind {
-  %views = call i64 @get(ptr %st, i64 «st.views»)
-  %guests = icmp ne i64 %second, 0
-  br i1 %guests, label %all_guests, label %size
-all_guests:
+; A soft entry was filled: if by two stages, the root TLB entry that was used owns it, and takes it along when it goes.
+define internal void @own(ptr %st, ptr %entry) nounwind {
+  %guest = call i64 @get(ptr %st, i64 «st.in_guest»)
+  %is = icmp ne i64 %guest, 0
+  br i1 %is, label %list, label %out
+list:
+  %slot = call i64 @get(ptr %st, i64 «st.second_entry»)
+  %n0 = sub i64 %slot, «ROOT_TLB»
+  %n = lshr i64 %n0, 3
+  %co = shl i64 %n, 3
+  %ca = add i64 %co, «st.owned_count»
+  %count = call i64 @get(ptr %st, i64 %ca)
+  %lo = mul i64 %n, «OWNED_BYTES»
+  %la = add i64 %lo, «st.owned»
+  %e = ptrtoint ptr %entry to i64
+  %full = icmp uge i64 %count, «OWNED»
+  br i1 %full, label %many, label %head
+many:
+  %over = add i64 «OWNED», 1
+  call void @put(ptr %st, i64 %ca, i64 %over)
+  br label %out
+head:
+  %i = phi i64 [0, %list], [%i1, %next]
+  %end = icmp eq i64 %i, %count
+  br i1 %end, label %add, label %look
+look:
+  %io = shl i64 %i, 3
+  %ia = add i64 %la, %io
+  %have = call i64 @get(ptr %st, i64 %ia)
+  %same = icmp eq i64 %have, %e
+  br i1 %same, label %out, label %next
+next:
+  %i1 = add i64 %i, 1
+  br label %head
+add:
+  %ao = shl i64 %count, 3
+  %aa = add i64 %la, %ao
+  call void @put(ptr %st, i64 %aa, i64 %e)
+  %c1 = add i64 %count, 1
+  call void @put(ptr %st, i64 %ca, i64 %c1)
+  br label %out
+out:
+  ret void
+}
+
+; The root TLB entry at %slot goes: with it what was translated through it for guests.
+define internal void @forget_owned(ptr %st, i64 %slot) nounwind {
+  %n0 = sub i64 %slot, «ROOT_TLB»
+  %n = lshr i64 %n0, 3
+  %co = shl i64 %n, 3
+  %ca = add i64 %co, «st.owned_count»
+  %count = call i64 @get(ptr %st, i64 %ca)
+  call void @put(ptr %st, i64 %ca, i64 0)
+  %many = icmp ugt i64 %count, «OWNED»
+  br i1 %many, label %all, label %some
+all:
   call void @forget_views(ptr %st, i64 2)
-  br label %size
-size:
+  ret void
+some:
+  %lo = mul i64 %n, «OWNED_BYTES»
+  %la = add i64 %lo, «st.owned»
+  br label %head
+head:
+  %i = phi i64 [0, %some], [%i1, %one]
+  %end = icmp eq i64 %i, %count
+  br i1 %end, label %out, label %one
+one:
+  %io = shl i64 %i, 3
+  %ia = add i64 %la, %io
+  %e = call i64 @get(ptr %st, i64 %ia)
+  %p = inttoptr i64 %e to ptr
+  call void @put(ptr %p, i64 0, i64 -1)
+  call void @put(ptr %p, i64 8, i64 -1)
+  %i1 = add i64 %i, 1
+  br label %head
+out:
+  ret void
+}
+
+; A TLB entry went: the pages from %vpn under %mask in every view.
+define internal void @forget_pages(ptr %st, i64 %vpn, i64 %mask) nounwind {
+  %views = call i64 @get(ptr %st, i64 «st.views»)
   %large = icmp ugt i64 %mask, 65535
   br i1 %large, label %everything, label %pages
 everything:
@@ -922,6 +997,7 @@ found:
   %vpage = and i64 %pc, -4096
   call void @put(ptr %e, i64 0, i64 %vpage)
   call void @put(ptr %e, i64 8, i64 %new)
+  call void @own(ptr %st, ptr %e)
   br label %go
 go:
   %block = call i64 @get(ptr %e, i64 8)

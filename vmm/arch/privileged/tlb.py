@@ -103,9 +103,11 @@ def write_at(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMach
 def forget(m: AnyMachine, at: AnyMachine, tlb: AnyMachine) -> None:
     """Drop what the engine remembers of translations that used this entry."""
     for _ in m.when(m.slot(at + TlbSlot.VALID) != 0):
-        of_some_guest = (m.slot(at + TlbSlot.GUEST) != 0) | (m.state.guest_ids == 0)
-        second = (tlb == 0) & (m.state.has_vz != 0) & of_some_guest
-        m.forget_pages(m.slot(at + TlbSlot.VPN), m.slot(at + TlbSlot.MASK), m.flag(second))
+        in_root_tlb = (tlb == 0) & (m.state.has_vz != 0)
+        for _ in m.when(in_root_tlb):
+            m.forget_owned(at)
+        for _ in m.when(~in_root_tlb | (m.slot(at + TlbSlot.GUEST) == 0)):
+            m.forget_pages(m.slot(at + TlbSlot.VPN), m.slot(at + TlbSlot.MASK))
 
 
 def invalidate(m: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine, how: AnyMachine, va: AnyMachine,

@@ -73,6 +73,7 @@ def second_stage(m: AnyMachine, gpa: AnyMachine, access: AnyMachine) -> AnyMachi
         s.trap_refill = m.root.get(Status.KX) * s.core64 + 1     # EN-3: the root runs guests with KX
         m.trap_code(m.select(access == STORE, ExcCode.TLBS, ExcCode.TLBL))
     address = m.call(use_entry, hit, gpa, access, m.root.get(PageGrain.IEC))
+    s.second_entry = hit
     s.trap_root = 0
     s.rights = s.rights & first_rights
     return address
