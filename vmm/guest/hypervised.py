@@ -29,8 +29,9 @@ from vmm.kvm.vz.hardware import vz_host
 
 HOST_OWN_BYTES = 24 << 20
 """Memory of the host beside its guest's: kernel, page tables, switch code."""
-PAGE_SHIFT = {"vz": 14, "te": 12}
-"""The host kernel's pages: under trap-and-emulate the guest's page size must be the same (RD-4), and most have 4 KiB."""
+PAGE_SHIFT = {"vz": 16, "te": 12}
+"""The host kernel's pages.  Under trap-and-emulate the guest's pages must have the same size (RD-4), and most guests have
+4 KiB; for VZ, large ones let the root TLB reach far."""
 DEBUG_STOPS = (Stop.BREAK, Stop.WATCH, Stop.STEP)
 V0 = 2
 ENOSYS = -1000

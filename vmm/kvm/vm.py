@@ -156,7 +156,7 @@ class Vm:
         layout = VcpuLayout(kernel.word)
         block, commpage = kernel.alloc_small(layout.size), kernel.pages.alloc()
         vcpu = Vcpu(number, kernel.ram, block, commpage, word=kernel.word, big_endian=kernel.big_endian)
-        ebase = kernel_address(kernel.pages.alloc(BLOCK_BYTES // kernel.pages.page_size))
+        ebase = kernel_address(kernel.pages.alloc(-(-BLOCK_BYTES // kernel.pages.page_size)))
         plan = replace(kernel.plan, vz=self.backend.vz)
         code = kernel.place(SwitchCode(plan, layout, ebase).emit(), f"vcpu{number}_")
         vcpu.guest_ebase = ebase

@@ -13,6 +13,7 @@ from vmm.host.kernel.cpu import Ram
 CKSEG0 = 0xFFFFFFFF_80000000
 XKPHYS_CACHED = 0x98000000_00000000
 KSEG0_REACH = 0x2000_0000
+PAGE_SHIFTS = (12, 14, 16)
 
 
 def kernel_address(pa: int) -> int:
@@ -34,8 +35,8 @@ class PageAllocator:
 
     def __init__(self, ram: Ram, size: int, page_shift: int, reserved: int = 0) -> None:
         """``reserved``: bytes from address 0 that are nobody's (the host's exception vectors)."""
-        if page_shift not in (12, 14):
-            raise ConfigError(f"host page size 2^{page_shift}: the host kernel has 4 KiB (12) and 16 KiB (14) pages")
+        if page_shift not in PAGE_SHIFTS:
+            raise ConfigError(f"host page size 2^{page_shift}: the host kernel has pages of 4 (12), 16 (14) or 64 KiB (16)")
         self.ram = ram
         self.page_shift = page_shift
         self.page_size = 1 << page_shift
