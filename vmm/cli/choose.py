@@ -1,0 +1,78 @@
+"""From options to a ``Request``: which image, in which mode, on which CPU, with what memory.
+
+What the user left open is chosen by the image: the mode by where it is linked, the CPU by mode and width.
+"""
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from vmm.arch.models import CpuModel, find_model
+from vmm.errors import ConfigError
+from vmm.guest.board import find_board, parse_size
+from vmm.guest.bundled import build
+from vmm.guest.image import Image, load_image, parse_image
+from vmm.guest.placement import TE_KSEG0, Mode
+from vmm.guest.system import Request
+
+BUNDLED = "bundled"                                         # the path of an image that has none
+LARGEST_INITRD = 1 << 30
+
+# fmt: off
+USUAL_CPU: dict[tuple[Mode, int], str] = {                  # by mode and width of the image
+    ("bare", 32): "24Kf",  ("bare", 64): "5KEf",
+    ("te",   32): "24Kf",  ("te",   64): "5KEf",
+    ("vz",   32): "P5600", ("vz",   64): "MIPS64R5-generic",
+}
+CANNOT = {                                                  # flags of an image that no core here runs
+    "micromips": "microMIPS code; build it with -mno-micromips",
+    "mips16":    "MIPS16 code; build it with -mno-mips16",
+}
+# fmt: on
+
+
+def request_from(options: Namespace) -> Request:
+    board = find_board(options.machine)
+    memory = board.ram_default if options.memory is None else parse_size(options.memory)
+    board.check_ram(memory)
+    image, mode = _image_and_mode(options.IMAGE, options.mode)
+    return Request(
+        image=image, mode=mode, cpu=_cpu(image, mode, options.cpu), board=board, ram_size=memory,
+        host_cpus=max(options.host_cpus, options.cpus) if mode == "bare" else options.host_cpus,
+        cpus=options.cpus, command_line=options.arguments, initrd=_initrd(options.initrd),
+        engine=options.engine)
+
+
+def _image_and_mode(path: str | None, wanted: Mode | None) -> tuple[Image, Mode]:
+    if path is None:
+        mode: Mode = wanted or "vz"
+        return parse_image(BUNDLED, build(mode)), mode
+    image = load_image(path)
+    for flag, remedy in CANNOT.items():
+        if flag in image.flags:
+            raise ConfigError(f"{path}: holds {remedy}")
+    return image, wanted or ("te" if TE_KSEG0.has(image.segments[0].address) else "vz")
+
+
+def _cpu(image: Image, mode: Mode, name: str | None) -> CpuModel:
+    width = max(image.bits, image.isa.bits)
+    cpu = find_model(name or USUAL_CPU[mode, width])
+    if image.isa.bits > cpu.bits:
+        raise ConfigError(f"{image.path}: has {image.isa.name} code, of {image.isa.bits} bits, and --cpu {cpu.name} "
+                          f"is a {cpu.bits}-bit core; choose {USUAL_CPU[mode, width]}")
+    return cpu
+
+
+def _initrd(path: str | None) -> bytes:
+    if path is None:
+        return b""
+    try:
+        if (size := Path(path).stat().st_size) > LARGEST_INITRD:
+            raise ConfigError(f"-i {path}: {size} bytes is more than a guest can hold; give a smaller one")
+        data = Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"-i {path}: cannot be read: {reason}; give a readable file") from None
+    if not data:
+        raise ConfigError(f"-i {path}: the file is empty; give an initial RAM disk, or leave -i out")
+    return data

@@ -1,0 +1,168 @@
+"""Running a system to its end or to a limit, alone or under a debugger.
+
+Invariant: what the guest sees does not depend on how long a slice is, nor on the clock on the wall, which
+decides only when ``--timeout`` ends a run.
+"""
+from __future__ import annotations
+
+import select
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from vmm.cli.terminal import Keyboard, wait_for_key
+from vmm.gdbstub.server import Server
+from vmm.guest.system import System
+
+RAN_OUT = 124
+WAIT_SECONDS = 0.05                                         # how long a key or a signal may go unnoticed
+FOREVER_TICKS = 1 << 34                                     # Count has wrapped: no timer is set either
+
+# Ticks between two looks at keys, signals and limits.
+SLICE = {"native": 500_000, "reference": 5_000}
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``status``: of the process.  ``cause``: one word for programs; ``text``: the same for people."""
+    status: int
+    cause: str
+    text: str
+
+
+@dataclass(slots=True)
+class Limits:
+    max_insns: int | None = None
+    seconds: float | None = None
+    matched: bool = False                                   # ``--until`` did; whoever reads the console says so
+    signals: list[int] = field(default_factory=list)
+
+
+class Driver(Protocol):
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to run."""
+
+    def advance(self) -> None:
+        """Let some time pass."""
+
+
+def retired(system: System) -> int:
+    """Instructions that all CPUs have executed, the host kernel's own among them."""
+    return sum(cpu.retired for cpu in system.machine.cpus)
+
+
+def ticks(system: System) -> int:
+    return max(cpu.ticks for cpu in system.machine.cpus)
+
+
+class Free:
+    """Without a debugger."""
+
+    def __init__(self, system: System, keyboard: Keyboard, limits: Limits) -> None:
+        self._system, self._keyboard, self._limits = system, keyboard, limits
+        self._idle_ticks = 0
+
+    @property
+    def finished(self) -> bool:
+        return self._system.ending is not None or self._idle_ticks >= FOREVER_TICKS
+
+    def advance(self) -> None:
+        """Idle time is skipped, so a guest that waits for a key would race through it: wait with it."""
+        executed, now = retired(self._system), ticks(self._system)
+        self._system.run(now + self._slice(executed))
+        self._keyboard.flush()                              # a prompt does not end its line
+        if retired(self._system) != executed:
+            self._idle_ticks = 0
+        elif self._keyboard.ended:
+            self._idle_ticks += ticks(self._system) - now
+        else:
+            wait_for_key(WAIT_SECONDS)
+
+    def _slice(self, executed: int) -> int:
+        usual = SLICE[self._system.request.engine]
+        if self._idle_ticks:
+            return self._idle_ticks                         # doubles what has been idled
+        if self._limits.max_insns is None:
+            return usual
+        each = (self._limits.max_insns - executed) // len(self._system.machine.cpus)
+        return max(1, min(usual, each))
+
+
+class Debugged:
+    """The debugger's server decides what runs."""
+
+    def __init__(self, server: Server, keyboard: Keyboard) -> None:
+        self._server, self._keyboard = server, keyboard
+
+    @property
+    def finished(self) -> bool:
+        return self._server.done
+
+    def advance(self) -> None:
+        if self._server.idle:
+            select.select(self._server.sockets(), [], [], WAIT_SECONDS)
+        self._server.step(wait=False)
+        self._keyboard.pump()
+        self._keyboard.flush()
+
+
+def drive(driver: Driver, system: System, keyboard: Keyboard, limits: Limits) -> Outcome:
+    started = time.monotonic()
+    with _listening(limits.signals):
+        while not driver.finished:
+            if early := _early(system, keyboard, limits, time.monotonic() - started):
+                return early
+            driver.advance()
+    return _ended(system, limits)
+
+
+def _early(system: System, keyboard: Keyboard, limits: Limits, seconds: float) -> Outcome | None:
+    """What ends a run before the guest does."""
+    if limits.signals:
+        name = signal.Signals(limits.signals[0]).name
+        return Outcome(128 + limits.signals[0], "signal", f"ended by {name}")
+    if keyboard.left:
+        return Outcome(0, "left", "left with Ctrl-A x")
+    if limits.max_insns is not None and (done := retired(system)) >= limits.max_insns:
+        return Outcome(RAN_OUT, "max-insns", _limit(f"--max-insns {limits.max_insns}", f"{done:,} were executed", system))
+    if limits.seconds is not None and seconds >= limits.seconds:
+        return Outcome(RAN_OUT, "timeout", _limit(f"--timeout {limits.seconds:g}", "time is up", system))
+    return None
+
+
+def _limit(option: str, found: str, system: System) -> str:
+    return f"{option}: {found} and the guest still runs, pc {_guest_pc(system):#x}; raise the limit"
+
+
+def _guest_pc(system: System) -> int:
+    """Where the first CPU of the guest is, also while the host works for it."""
+    core = system.machine.cpus[0]
+    return system.vcpus[0].pc if system.vcpus and not system.in_guest(0) else core.pc
+
+
+def _ended(system: System, limits: Limits) -> Outcome:
+    ending = system.ending
+    if limits.matched:
+        return Outcome(0, "until", "--until matched")
+    if ending is None:
+        return Outcome(0, "idle", "the guest waits and nothing can wake it")
+    status = ending.status & 0xFF or int(ending.status != 0)
+    if ending.fault:
+        return Outcome(status or 1, "fault", ending.text)
+    return Outcome(status, "power-off", ending.text)
+
+
+@contextmanager
+def _listening(heard: list[int]) -> Iterator[None]:
+    """Signals end a run between two slices, when the machine is whole and the terminal can be restored."""
+    before = {number: signal.signal(number, lambda got, _frame: heard.append(got)) for number in ENDING_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

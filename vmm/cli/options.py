@@ -1,0 +1,131 @@
+"""Every verb and every option, each as one row; the parser, its help and the README's list come from here.
+
+Invariant: importing this costs next to nothing, since ``vmm --help`` needs no more.  What a value means to a
+machine (a size, a CPU, a board) is checked by whoever owns that fact, not here.
+"""
+from __future__ import annotations
+
+import re
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from dataclasses import dataclass
+
+GDB_PORT = "1234"                                           # what ``-s`` stands for, as in QEMU
+SCALES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """``flags``: as typed, or one bare word for a positional.  ``kind``: text to value; None is a switch."""
+    flags: str
+    kind: Callable[[str], object] | None
+    default: object
+    help: str
+    metavar: str | None = None
+    choices: tuple[str, ...] | None = None
+    count: str | None = None                                # "?" optional, "+" at least one, "*" any number
+    name: str | None = None                                 # in the parsed options, where the flag says it badly
+
+    @property
+    def positional(self) -> bool:
+        return not self.flags.startswith("-")
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """``module`` has ``main(options) -> exit status`` and is imported only when the verb is used."""
+    name: str
+    module: str
+    summary: str
+    options: tuple[Option, ...]
+
+
+# -- kinds of values -----------------------------------------------------------------------------------------
+
+def positive(text: str) -> int:
+    """A whole number above 0; ``K``, ``M`` and ``G`` count thousands."""
+    found = re.fullmatch(r"([0-9]{1,18})([KMG]?)", text.upper())
+    if not found or not int(found[1]):
+        raise ArgumentTypeError(f"{text!r} is not a whole number above 0; give one such as 4 or 10M")
+    return int(found[1]) * SCALES[found[2]]
+
+
+def seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or not float(text):
+        raise ArgumentTypeError(f"{text!r} is not a time in seconds above 0; give one such as 10 or 0.5")
+    return float(text)
+
+
+def address(text: str) -> int:
+    try:
+        value = int(text, 0)
+    except ValueError:
+        value = -1
+    if not 0 <= value < 1 << 64:
+        raise ArgumentTypeError(f"{text!r} is not an address; give one such as 0x80100000")
+    return value
+
+
+def pattern(text: str) -> re.Pattern[bytes]:
+    try:
+        return re.compile(text.encode("utf-8", "surrogateescape"))
+    except re.error as error:
+        raise ArgumentTypeError(f"{text!r} is not a regular expression ({error}); put \\ before special "
+                                "characters that you mean literally") from None
+
+
+# -- the rows ------------------------------------------------------------------------------------------------
+# fmt: off
+RUN = (
+    Option("IMAGE",       str,      None,     "ELF executable for MIPS; without one, the bundled guest", count="?"),
+    Option("--mode",      str,      None,     "vz: in the CPU's guest context; te: trap and emulate, in user mode; "
+                                              "bare: no hypervisor (default: te for an image linked at 0x40000000, "
+                                              "else vz)", choices=("vz", "te", "bare")),
+    Option("--machine",   str,      "malta",  "board, see vmm info machines", "BOARD"),
+    Option("--cpu",       str,      None,     "CPU model of the host, see vmm info cpus (default: one that fits image "
+                                              "and mode)", "MODEL"),
+    Option("--host-cpus", positive, 1,        "CPUs of the host", "N"),
+    Option("-c --cpus",   positive, 1,        "CPUs of the guest", "N"),
+    Option("-m",          str,      None,     "memory of the guest (default: the board's, 256M)", "SIZE", name="memory"),
+    Option("-i",          str,      None,     "initial RAM disk", "INITRD", name="initrd"),
+    Option("-a",          str,      "",       "kernel command line, such as console=ttyS0", "ARGS", name="arguments"),
+    Option("--serial",    str,      "stdio",  "where the console is: stdio, file:FILE or tcp:HOST:PORT", "WHERE"),
+    Option("--gdb",       str,      None,     "serve a debugger there; port 0 takes one that is free",
+                                              "[HOST:]PORT"),
+    Option("-s",          None,     False,    f"the same as --gdb {GDB_PORT}", name="gdb_usual"),
+    Option("-S",          None,     False,    "wait for the debugger before the first instruction", name="hold"),
+    Option("--until",     pattern,  None,     "end, with status 0, when a line of the console matches", "REGEX"),
+    Option("--max-insns", positive, None,     "end, with status 124, after so many instructions", "N"),
+    Option("--timeout",   seconds,  None,     "end, with status 124, after so many seconds of real time", "S"),
+    Option("--stats",     None,     False,    "print instructions, time and exits by cause at the end"),
+    Option("--json",      None,     False,    "print one JSON object, console included, and nothing else"),
+    Option("--engine",    str,      "native", "native: compiled; reference: plain Python, slow",
+                                              choices=("native", "reference")),
+)
+CODE = (
+    Option("--cpu",        str,      "P5600",    "CPU model whose instructions to use", "MODEL"),
+    Option("--base",       address,  0x80100000, "address of the first word (default: 0x80100000)", "ADDRESS"),
+    Option("--big-endian", None,     False,      "byte order of the code"),
+)
+ASM = (
+    Option("SOURCE",      str,      None,     "file of assembly, or - for standard input"),
+    *CODE,
+    Option("-o",          str,      None,     "write an ELF executable instead of a listing", "FILE", name="output"),
+)
+DISASM = (
+    Option("CODE",        str,      None,     "an ELF executable, or words in hexadecimal", count="+"),
+    *CODE,
+    Option("--aliases",   None,     False,    "print nop, move and the like where they fit"),
+)
+INFO = (
+    Option("TOPIC",       str,      None,     "what to list", choices=("cpus", "machines", "cp0", "insns")),
+)
+
+VERBS: dict[str, Verb] = {verb.name: verb for verb in (
+    Verb("run",    "vmm.cli.run",    "run a guest: an ELF image, or the bundled one", RUN),
+    Verb("asm",    "vmm.cli.asm",    "assemble a file",                               ASM),
+    Verb("disasm", "vmm.cli.disasm", "disassemble words or an ELF executable",        DISASM),
+    Verb("info",   "vmm.cli.info",   "list what there is to choose from",             INFO),
+    Verb("doctor", "vmm.cli.doctor", "check that this computer has what vmm needs",   ()),
+)}
+# fmt: on

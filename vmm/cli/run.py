@@ -1,0 +1,118 @@
+"""``vmm run``: an image on a machine, to its end."""
+from __future__ import annotations
+
+import io
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from socket import socket
+
+from vmm.cli.choose import request_from
+from vmm.cli.loop import Debugged, Free, Limits, Outcome, drive
+from vmm.cli.main import complain
+from vmm.cli.options import GDB_PORT
+from vmm.cli.report import as_json, figures, table
+from vmm.cli.terminal import Keyboard, LineWatch, interactive, raw
+from vmm.errors import ConfigError
+from vmm.gdbstub.server import Server, listen
+from vmm.guest.console import Console, StreamConsole, Tee, open_console
+from vmm.guest.system import Ending, Request, System
+
+QUIET_ENDS = ("power-off", "until", "left", "idle")
+
+
+def main(options: Namespace) -> int:
+    address = _gdb_address(options)
+    request = request_from(options)
+    with _port(address) as listener, _console(options) as keyboard:
+        run = Run(options, request, keyboard)
+        outcome = run.to_its_end(listener)
+    if options.json:
+        print(as_json(figures(run.system), outcome, bytes(run.said)))
+    elif options.stats or options.IMAGE is None:
+        print(table(figures(run.system), outcome))
+    if outcome.cause not in QUIET_ENDS:
+        complain(("guest fault: " if outcome.cause == "fault" else "") + outcome.text)
+    return outcome.status
+
+
+class Run:
+    """A system with its readers of the console: ``--json`` keeps all of it, ``--until`` waits for a line."""
+
+    def __init__(self, options: Namespace, request: Request, keyboard: Keyboard) -> None:
+        self.said = bytearray()
+        self._hold = bool(options.hold)
+        self._keyboard, self._limits = keyboard, Limits(options.max_insns, options.timeout)
+        readers: list[Callable[[int], None]] = [self.said.append] if options.json else []
+        if options.until is not None:
+            readers.append(LineWatch(options.until, self._matched))
+        self.system: System = make_system(request, Tee(keyboard, *readers))
+
+    def _matched(self) -> None:
+        """The system stops at once, so that what comes after the match is never run."""
+        self._limits.matched = True
+        self.system.ending = self.system.ending or Ending(0, "--until matched")
+
+    def to_its_end(self, listener: socket | None) -> Outcome:
+        if listener is None:
+            return drive(Free(self.system, self._keyboard, self._limits), self.system, self._keyboard, self._limits)
+        from vmm.debug import debug_target                  # costs a moment that most runs need not spend
+
+        server = Server(debug_target(self.system), listener, hold=self._hold)
+        try:
+            return drive(Debugged(server, self._keyboard), self.system, self._keyboard, self._limits)
+        finally:
+            server.close()
+
+
+def make_system(request: Request, console: Console) -> System:
+    """The hypervisor is imported only by a run that has one."""
+    if request.mode == "bare":
+        from vmm.guest.bare import BareSystem
+
+        return BareSystem(request, console)
+    from vmm.guest.hypervised import HypervisedSystem
+
+    return HypervisedSystem(request, console)
+
+
+def _gdb_address(options: Namespace) -> str | None:
+    if options.gdb_usual and options.gdb is not None:
+        raise ConfigError(f"-s and --gdb {options.gdb}: both name a port; give one of them")
+    address: str | None = GDB_PORT if options.gdb_usual else options.gdb
+    if options.hold and address is None:
+        raise ConfigError("-S: waits for a debugger, but none can connect; add -s or --gdb PORT")
+    return address
+
+
+@contextmanager
+def _port(address: str | None) -> Iterator[socket | None]:
+    """Taken before the console is opened, so that a busy port leaves nothing behind."""
+    if address is None:
+        yield None
+        return
+    with listen(address) as listener:
+        host, port = listener.getsockname()[:2]
+        print(f"vmm: debugger: target remote {host}:{port}", file=sys.stderr, flush=True)
+        yield listener
+
+
+@contextmanager
+def _console(options: Namespace) -> Iterator[Keyboard]:
+    person = interactive(options.serial) and not options.json
+    silent = options.json and options.serial == "stdio"
+    console = _keys_only() if silent else open_console(options.serial)
+    try:
+        with raw(person):
+            keyboard = Keyboard(console, escapes=person)
+            yield keyboard
+            keyboard.flush()
+    finally:
+        console.close()
+
+
+def _keys_only() -> Console:
+    """Standard input without standard output, which is for the JSON object."""
+    keys = sys.stdin.fileno() if sys.stdin is not None else None
+    return StreamConsole("--serial stdio", io.BytesIO(), keys)
