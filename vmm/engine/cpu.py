@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from vmm.arch.cp0.fields import Register
 from vmm.arch.exceptions import RESET_VECTOR
 from vmm.arch.models import CpuModel
-from vmm.arch.state import (BREAK_CAPACITY, GUEST_FILE, OFFSET, ROOT_FILE, TLB_SLOTS, WATCH_CAPACITY, TlbSlot)
+from vmm.arch.state import BREAK_CAPACITY, GUEST_FILE, OFFSET, ROOT_FILE, TLB_SLOTS, WATCH_CAPACITY, TlbSlot
 from vmm.arch.stops import Stop
 from vmm.engine.engine import Engine
 from vmm.engine.store import Memory, State
@@ -45,7 +45,7 @@ class Gpr:
         self._words = state.words
 
     def __getitem__(self, number: int) -> int:
-        return self._words[number]  # type: ignore[no-any-return]
+        return self._words[number]
 
     def __setitem__(self, number: int, value: int) -> None:
         if number:
@@ -65,7 +65,7 @@ class Cp0File:
         self._cpu, self._base = cpu, base
 
     def __getitem__(self, register: type[Register]) -> int:
-        return self._cpu.state.words[self._base + register.index]  # type: ignore[no-any-return]
+        return self._cpu.state.words[self._base + register.index]
 
     def __setitem__(self, register: type[Register], value: int) -> None:
         self._cpu.state.words[self._base + register.index] = value & MASK

@@ -117,8 +117,7 @@ class Variable:
     __slots__ = ("m", "place")
 
     def __init__(self, m: Emitter, word: Operand) -> None:
-        object.__setattr__(self, "m", m)
-        object.__setattr__(self, "place", m.cell())
+        self.m, self.place = m, m.cell()
         self.value = word
 
     @property

@@ -17,7 +17,7 @@ from vmm.arch.encoding import Field
 from vmm.arch.privileged import cp0, memory
 from vmm.arch.rows import Insn
 from vmm.arch.state import OFFSET
-from vmm.engine.emit import Condition, Emitter, FunctionEmitter, Heavy, Operand, Word, LINE_BITS
+from vmm.engine.emit import LINE_BITS, Condition, Emitter, FunctionEmitter, Heavy, Operand, Word
 
 RECORD = 16
 RECORD_SHIFT = 4

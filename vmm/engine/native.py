@@ -9,14 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from vmm.arch.insns import ROWS
 from vmm.arch.exceptions import ExcCode
+from vmm.arch.insns import ROWS
 from vmm.arch.privileged import exception, memory, timer
 from vmm.arch.privileged.service import SERVICES
 from vmm.arch.rows import Fork, Insn, Tree, decode_tree
 from vmm.arch.state import OFFSET
 from vmm.engine.emit import FunctionEmitter, Heavy
-from vmm.engine.handlers import MAIN, SLOT, ARGUMENTS, heavy_handlers, inline_handlers, mangled
+from vmm.engine.handlers import ARGUMENTS, MAIN, SLOT, heavy_handlers, inline_handlers, mangled
 from vmm.engine.runtime import runtime
 
 PLAIN, BRANCH, JUMP = 0, 1, 2

@@ -1,7 +1,7 @@
 """The reference engine: the algebra with numbers, one instruction at a time.
 
-It is short enough to be believed, and works on the same state as the native engine.  By default it remembers nothing
-between instructions: every fetch and every access goes through the whole translation.
+It is short enough to be believed, and works on the same state as the native engine.  It remembers the pages it has
+translated only until the next instruction that could change a translation, an exception, or the end of ``run``.
 """
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from vmm.arch.models import CpuModel
 from vmm.arch.privileged import cp0, exception, memory, timer
 from vmm.arch.privileged.names import File, States
 from vmm.arch.privileged.service import SERVICES
-from vmm.arch.rows import available, decode, decode_tree
+from vmm.arch.privileged.translate import FETCH, LOAD, STORE
+from vmm.arch.rows import Insn, available, decode, decode_tree
 from vmm.arch.state import GUEST_FILE, OFFSET, ROOT_FILE
 from vmm.arch.stops import Stop
-from vmm.engine.store import Memory, State
+from vmm.engine.store import PAGE, Memory, State
 
 MASK = (1 << 64) - 1
+PAGE_SHIFT = PAGE.bit_length() - 1
 
 
 class Left(Exception):
@@ -133,7 +135,7 @@ class Numbers:
         self.gpr = Registers(self)
         self.root, self.guest = File(self, ROOT_FILE), File(self, GUEST_FILE)
         self._last = Condition(False)
-        self.link_to: int | None = None
+        self.pages: dict[tuple[int, int], int] = {}    # (virtual page, access) -> host page, for a short time
         self.taken: tuple[Word, bool] | None = None    # where to go after the slot, and whether the slot is executed
 
     # -- state --------------------------------------------------------------------------------------------------------
@@ -256,9 +258,16 @@ class Numbers:
 
     # -- memory -------------------------------------------------------------------------------------------------------
     def load(self, address: Word, size: int) -> Word:
+        page = self.pages.get((address >> PAGE_SHIFT, LOAD))
+        if page is not None and not int(address) % size:
+            return self.peek(Word(page | address % PAGE), size)
         return self.call(memory.load, address, size)  # type: ignore[no-any-return]
 
     def store(self, address: Word, size: int, word: Word) -> None:
+        page = self.pages.get((address >> PAGE_SHIFT, STORE))
+        if page is not None and not int(address) % size:
+            self.poke(Word(page | address % PAGE), size, word)
+            return
         self.call(memory.store, address, size, word, MASK)
 
     def store_masked(self, address: Word, size: int, word: Word, mask: Word) -> None:
@@ -280,13 +289,25 @@ class Numbers:
         self._memory.block.bytes[at:at + n] = data
 
     def remember(self, va: Word, host: Word, rights: Word) -> None:
-        """The reference engine remembers nothing."""
+        if not self.state.watch_count:
+            for access in (LOAD, STORE):
+                if rights >> access & 1:
+                    self.pages[va >> PAGE_SHIFT, access] = host & -PAGE
+
+    def fetch(self) -> Word:
+        """The instruction at pc."""
+        pc = int(self.state.pc)
+        page = self.pages.get((pc >> PAGE_SHIFT, FETCH))
+        if page is None or pc % 4:
+            page = memory.fetch(self) & -PAGE
+            self.pages[pc >> PAGE_SHIFT, FETCH] = page
+        return self.peek(Word(page | pc % PAGE), 4)
 
     def forget_pages(self, vpn: Word, mask: Word) -> None:
-        """So it has nothing to forget."""
+        self.pages.clear()
 
     def forget_owned(self, entry: Word) -> None:
-        """Nor here."""
+        self.pages.clear()
 
     # -- branches -----------------------------------------------------------------------------------------------------
     def branch(self, condition: Condition, off: int) -> None:
@@ -315,6 +336,8 @@ class ReferenceEngine:
         self.big_endian, self.memory = big_endian, memory_of_machine
         self.tree = decode_tree(available(rows_before_6(), release=model.release, bits=model.bits, ases=model.ases))
         self._machines: dict[int, Numbers] = {}
+        self._decoded: dict[int, Insn | None] = {}
+        self._split: dict[int, dict[str, int]] = {}
 
     def attach(self, state: State) -> None:
         self._machines[state.address] = Numbers(state, self.big_endian, self.memory)
@@ -337,6 +360,8 @@ class ReferenceEngine:
         m = self._machines[state.address]
         state.stop, look = 0, True
         while True:
+            if look:
+                m.pages.clear()
             if look and not state.trap:
                 timer.look_around(m)
                 state.deadline = min(state.until, *state.array("compare_at"))
@@ -371,12 +396,21 @@ class ReferenceEngine:
         state.stop, state.skip_break = why, 0
         return why
 
+    def _decode(self, word: int) -> Insn | None:
+        if word not in self._decoded:
+            self._decoded[word] = decode(self.tree, word)
+        return self._decoded[word]
+
+    def _fields(self, word: int, insn: Insn) -> dict[str, int]:
+        if word not in self._split:
+            self._split[word] = insn.encoding.split(word)
+        return self._split[word]
+
     def _step(self, m: Numbers, state: State) -> bool:
         """Execute one instruction; whether it may have changed mode, translation or interrupts."""
-        host = memory.fetch(m)
-        word = int(m.peek(host, 4))
+        word = int(m.fetch())
         state.instr = word
-        insn = decode(self.tree, word)
+        insn = self._decode(word)
         in_slot = state.in_slot
         if insn is None or (insn.control and in_slot):
             m.trap("RI")
@@ -387,7 +421,7 @@ class ReferenceEngine:
         if insn.bits == 64:
             m.require(m.state.ops64 != 0, "RI")
         m.taken = None
-        insn.meaning(m, **insn.encoding.split(word))
+        insn.meaning(m, **self._fields(word, insn))
         state.ticks += 1
         if m.taken is None:
             state.pc, state.in_slot = state.next_pc, 0

@@ -8,8 +8,21 @@ from __future__ import annotations
 
 from vmm.arch.state import OFFSET, OWNED_CAPACITY
 from vmm.arch.stops import Stop
-from vmm.engine.handlers import (ADDEND, ARGUMENTS, BLOCK, CODE_FLAG, DATA_ENTRIES, FETCH_AT, FETCH_ENTRIES, HORIZON,
-                                 PASS, SLOT_DISTANCE, TAG_STORE, VIEW, VIEWS)
+from vmm.engine.handlers import (
+    ADDEND,
+    ARGUMENTS,
+    BLOCK,
+    CODE_FLAG,
+    DATA_ENTRIES,
+    FETCH_AT,
+    FETCH_ENTRIES,
+    HORIZON,
+    PASS,
+    SLOT_DISTANCE,
+    TAG_STORE,
+    VIEW,
+    VIEWS,
+)
 
 SHARED = ("pool", "pool_used", "pool_blocks", "memory", "memory_end", "block_of_page", "page_of_block", "template",
           "rows", "cpu_count", "cpus")

@@ -41,7 +41,7 @@ class State:
 
     def __getattr__(self, name: str) -> int:
         try:
-            return self.words[OFFSET[name]]  # type: ignore[no-any-return]
+            return self.words[OFFSET[name]]
         except KeyError:
             raise AttributeError(name) from None
 

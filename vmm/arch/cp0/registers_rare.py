@@ -155,7 +155,7 @@ class MAARI(Register, number=(17, 2), context="g"):
 class WatchLo(Register, number=(18, 0), bits64=True, context="S"):
     """Address of a watchpoint, and for which accesses."""
     VAddr = rw(63, 3)
-    I     = rw(2)       # noqa: E741  the manual's name
+    I     = rw(2)
     R     = rw(1)
     W     = rw(0)
 
@@ -197,7 +197,7 @@ class WatchHi(Register, number=(19, 0), bits64=True, context="S"):
     EAS  = rw(25, 24)
     ASID = rw(23, 16)
     Mask = rw(11, 3)
-    I    = w1c(2)       # noqa: E741  the manual's name
+    I    = w1c(2)
     R    = w1c(1)
     W    = w1c(0)
 

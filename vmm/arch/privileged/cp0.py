@@ -6,9 +6,27 @@ they are (sign-extended on a 32-bit core).
 from __future__ import annotations
 
 from vmm.arch.cp0 import REGISTERS
-from vmm.arch.cp0.registers import (Cause, Compare, Config, Count, EBase, EntryHi, EntryLo0, EntryLo1, GTOffset,
-                                    GuestCtl0, GuestCtl0Ext, GuestCtl2, HWREna, PageGrain, PageMask, Random, Status,
-                                    UserLocal, Wired)
+from vmm.arch.cp0.registers import (
+    Cause,
+    Compare,
+    Config,
+    Count,
+    EBase,
+    EntryHi,
+    EntryLo0,
+    EntryLo1,
+    GTOffset,
+    GuestCtl0,
+    GuestCtl0Ext,
+    GuestCtl2,
+    HWREna,
+    PageGrain,
+    PageMask,
+    Random,
+    Status,
+    UserLocal,
+    Wired,
+)
 from vmm.arch.exceptions import GExcCode
 from vmm.arch.privileged.exception import exit_guest
 from vmm.arch.privileged.mode import KERNEL

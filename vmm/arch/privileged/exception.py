@@ -1,8 +1,23 @@
 """Entering an exception, leaving one, and exits from guest mode.  (mips.md 5, 7.3)"""
 from __future__ import annotations
 
-from vmm.arch.cp0.registers import (BadInstr, BadInstrP, BadVAddr, Cause, Context, DEPC, Debug, EBase, EPC, EntryHi,
-                                    ErrorEPC, GuestCtl0, IntCtl, Status, XContext)
+from vmm.arch.cp0.registers import (
+    DEPC,
+    EPC,
+    BadInstr,
+    BadInstrP,
+    BadVAddr,
+    Cause,
+    Context,
+    Debug,
+    EBase,
+    EntryHi,
+    ErrorEPC,
+    GuestCtl0,
+    IntCtl,
+    Status,
+    XContext,
+)
 from vmm.arch.exceptions import ExcCode, GExcCode
 from vmm.arch.privileged.mode import update_mode
 from vmm.arch.privileged.names import File

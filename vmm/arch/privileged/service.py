@@ -5,6 +5,9 @@ masks, side effects.  A register is named by its index.
 """
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from vmm.arch.privileged import cp0, timer
 from vmm.arch.privileged.mode import update_mode
 from vmm.arch.rows import AnyMachine
@@ -37,7 +40,7 @@ def root_count(m: AnyMachine) -> AnyMachine:
     return m.call(timer.root_count)
 
 
-SERVICES = {
+SERVICES: dict[str, tuple[Callable[..., Any], int]] = {
     "move_from": (move_from, 1),
     "move_from_guest": (move_from_guest, 1),
     "move_to": (move_to, 2),

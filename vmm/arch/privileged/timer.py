@@ -5,7 +5,7 @@ so that nothing needs to look at Count while instructions run.
 """
 from __future__ import annotations
 
-from vmm.arch.cp0.registers import (Cause, Compare, Count, Debug, GTOffset, GuestCtl0, GuestCtl2, IntCtl, Status)
+from vmm.arch.cp0.registers import Cause, Compare, Count, Debug, GTOffset, GuestCtl0, GuestCtl2, IntCtl, Status
 from vmm.arch.exceptions import ExcCode
 from vmm.arch.privileged.mode import update_mode
 from vmm.arch.privileged.names import File

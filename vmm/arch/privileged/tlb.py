@@ -5,8 +5,7 @@
 """
 from __future__ import annotations
 
-from vmm.arch.cp0.registers import (Config5, EntryHi, EntryLo0, EntryLo1, GuestCtl1, Index, MemoryMapID, PageMask,
-                                    Wired)
+from vmm.arch.cp0.registers import Config5, EntryHi, EntryLo0, EntryLo1, GuestCtl1, Index, MemoryMapID, PageMask, Wired
 from vmm.arch.privileged.mode import address_space
 from vmm.arch.privileged.names import File
 from vmm.arch.privileged.translate import GLOBAL, find

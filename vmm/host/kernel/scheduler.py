@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from vmm.host.kernel.cpu import Cpu
@@ -154,7 +155,7 @@ class Scheduler:
                 if task is None:
                     cpu.skip_to(limit)
                     continue
-                found = self._advance(number, task, lambda limit=limit: cpu.run(limit))
+                found = self._advance(number, task, partial(cpu.run, limit))
                 if found is not None:
                     return found
             self._preempt(number)
