@@ -1,0 +1,43 @@
+"""The end of a guest as the debugger is told it: first that of the virtual machine, then that of the host.
+
+A guest that cannot go on stops first, where it stands, so that somebody can look.
+"""
+from __future__ import annotations
+
+from vmm.debug.worlds import GUEST, HOST, Worlds, cpu_thread, vcpu_thread
+from vmm.gdbstub.target import Exited, StopEvent, Stopped
+
+SIGABRT = 6
+
+
+class Endings:
+    def __init__(self, worlds: Worlds) -> None:
+        self._worlds, self._system = worlds, worlds.system
+        self.alive = [HOST, GUEST] if worlds.guests else [HOST]
+        self._shown = False
+        self._text = ""
+
+    def next(self) -> StopEvent | None:
+        """What is to be told now."""
+        ending = self._system.ending
+        if ending is None or not self.alive:
+            return None
+        if ending.fault and not self._shown:
+            self._shown = True
+            self._text = f"{ending.text}\n"
+            return Stopped(vcpu_thread(0) if GUEST in self.alive else cpu_thread(0), SIGABRT)
+        if not self._shown:
+            self._shown = True
+            self._text = f"{ending.text}\n"
+        return Exited(self.alive.pop(), ending.status & 0xFF)
+
+    def take_text(self) -> str:
+        text, self._text = self._text, ""
+        return text
+
+    def kill(self, pid: int) -> None:
+        """Killing the host takes its guest along."""
+        if GUEST in self.alive:
+            self._system.destroy_guest()
+        self._shown = True
+        self.alive = [each for each in self.alive if each < pid]

@@ -1,0 +1,256 @@
+"""Running between two stops: in slices, so that the debugger's interrupt is seen within milliseconds.
+
+Breakpoints of the machine count while a CPU executes host code, those of the guest while it executes the guest; a stop
+of the engine that means neither is passed without a word.  A host thread steps one instruction of its CPU, whatever it
+executes; a guest thread from one guest instruction to the next, exits included.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from vmm.arch.stops import Stop
+from vmm.debug.access import access_of
+from vmm.debug.ending import Endings
+from vmm.debug.plan import Plan, make_plan
+from vmm.debug.points import Points
+from vmm.debug.worlds import GUEST, HOST, Worlds, cpu_thread
+from vmm.engine.cpu import Watch
+from vmm.gdbstub.target import (
+    SIGINT,
+    SIGTRAP,
+    Action,
+    MemoryFault,
+    RangeStep,
+    StopEvent,
+    Stopped,
+    ThreadId,
+)
+
+SLICE_TICKS = 100_000
+"""Of free running: below a millisecond of computing, a few when the guest exits all the time."""
+SLICE_STEPS = 500
+"""Of running instruction by instruction."""
+HELD = "guest entry held: resume the guest's threads too (set schedule-multiple on), or detach it\n"
+
+
+class Execution:
+    def __init__(self, worlds: Worlds, endings: Endings) -> None:
+        self.worlds, self.system, self.endings = worlds, worlds.system, endings
+        self.cpus = self.system.machine.cpus
+        self.points = Points(self.system.machine.model.bits)
+        self.said: list[str] = []
+        self._plan: Plan | None = None
+        self._interrupted = False
+        self._installed: tuple[frozenset[int], tuple[Watch, ...]] = frozenset(), ()
+        self._fresh: set[int] = set()       # CPUs that have not moved since the resume: GDB knows where they stand
+        self._journey: _Journey | None = None
+
+    # -- what the stub calls ---------------------------------------------------------------------------------
+    def resume(self, actions: Mapping[ThreadId, Action], *, guest_attached: bool) -> None:
+        self._interrupted = False
+        if not actions:
+            actions = {cpu_thread(0): RangeStep(0, 0)}
+        self._plan = make_plan(actions, len(self.cpus), len(self.worlds.guests), guest_attached=guest_attached)
+        self._fresh = set(range(len(self.cpus)))
+        self._journey = None
+        self._install(self._plan)
+
+    def interrupt(self) -> None:
+        self._interrupted = True
+
+    def run_slice(self) -> StopEvent | None:
+        plan = self._plan
+        assert plan is not None, "run_slice before resume"
+        if (end := self.endings.next()) is not None:
+            return self._told(end)
+        if self._interrupted:
+            return Stopped(plan.first, SIGINT)
+        event = self._slice(plan)
+        if event is None and (end := self.endings.next()) is not None:
+            return self._told(end)
+        return event
+
+    def _told(self, end: StopEvent) -> StopEvent:
+        self.said.append(self.endings.take_text())
+        return end
+
+    def _slice(self, plan: Plan) -> StopEvent | None:
+        if plan.stepping is None:
+            return self._step_all(plan) if plan.one_by_one else self._run(plan)
+        if plan.stepping.pid == HOST:
+            return self._step_host(plan, plan.stepping)
+        return self._step_guest(plan, plan.stepping)
+
+    # -- breakpoints -----------------------------------------------------------------------------------------
+    def _install(self, plan: Plan) -> None:
+        """Tell the CPUs what they do not know yet; telling costs them what they have decoded."""
+        breaks = frozenset(self.points.breaks() | set(self._entries(plan)))
+        watches = tuple(self.points.watches())
+        if (breaks, watches) == self._installed:
+            return
+        for cpu in self.cpus:
+            cpu.set_breaks(breaks)
+            cpu.set_watches(watches)
+        self._installed = breaks, watches
+
+    def _entries(self, plan: Plan) -> Iterator[int]:
+        for vcpu in sorted(plan.held):
+            if (entry := self.worlds.entry(vcpu)) is not None:
+                yield entry
+
+    def _break_at(self, cpu: int) -> Stopped | None:
+        """A breakpoint of the right world, before the instruction at pc."""
+        thread = self.worlds.thread_on(cpu)
+        hit = self.points.hit(thread.pid, self.cpus[cpu].pc)
+        return None if hit is None else Stopped(thread, SIGTRAP, hit)
+
+    def _watch_at(self, cpu: int) -> Stopped | None:
+        """A watchpoint of the right world that the instruction at pc is about to meet."""
+        if not self._installed[1]:
+            return None
+        thread, core = self.worlds.thread_on(cpu), self.cpus[cpu]
+        try:
+            code = self.worlds.view(thread).read(core.pc, 4)
+        except MemoryFault:     # then the instruction faults too
+            return None
+        access = access_of(int.from_bytes(code, "big" if core.big_endian else "little"), core.gpr.__getitem__)
+        if access is None:
+            return None
+        hit = self.points.access(thread.pid, access.address, access.size, is_store=access.is_store)
+        return None if hit is None else Stopped(thread, SIGTRAP, hit)
+
+    # -- the guests that must not run ------------------------------------------------------------------------
+    def _would_run_held(self, plan: Plan, cpu: int) -> bool:
+        """The next instruction of the CPU is one of a held guest, or the one that enters it."""
+        if not plan.held:
+            return False
+        if (vcpu := self.worlds.guest_on(cpu)) is not None:
+            return vcpu.number in plan.held
+        return self.cpus[cpu].pc in self._entries(plan)
+
+    def _held(self, cpu: int) -> Stopped:
+        self.said.append(HELD)
+        return Stopped(cpu_thread(cpu), 0)
+
+    # -- free ------------------------------------------------------------------------------------------------
+    def _run(self, plan: Plan) -> StopEvent | None:
+        for cpu in plan.cpus:
+            if self._would_run_held(plan, cpu):
+                return self._held(cpu)
+        until = min(cpu.ticks for cpu in self.cpus) + SLICE_TICKS
+        while self.system.ending is None and min(cpu.ticks for cpu in self.cpus) < until:
+            found = self.system.run(until)
+            if found is None:
+                return None
+            event = self._meaning(plan, found.cpu, found.stop)
+            if event is not None:
+                return event
+            self.cpus[found.cpu].state.skip_break = 1
+        return None
+
+    def _meaning(self, plan: Plan, cpu: int, stop: Stop) -> Stopped | None:
+        if stop is Stop.WATCH:
+            return self._watch_at(cpu)
+        event = self._break_at(cpu)
+        if event is None and self._would_run_held(plan, cpu):
+            return self._held(cpu)
+        return event
+
+    # -- instruction by instruction --------------------------------------------------------------------------
+    def _advance(self, cpu: int) -> Stopped | None:
+        """One instruction of a CPU, unless a breakpoint or watchpoint is before it."""
+        if cpu not in self._fresh and (event := self._break_at(cpu)) is not None:
+            return event
+        if (event := self._watch_at(cpu)) is not None:
+            return event
+        self._fresh.discard(cpu)
+        self.system.step(cpu)
+        return None
+
+    def _step_all(self, plan: Plan) -> StopEvent | None:
+        """The CPUs of the plan in turn, an instruction each."""
+        for _ in range(SLICE_STEPS):
+            for cpu in plan.cpus:
+                if self._would_run_held(plan, cpu):
+                    if plan.host_named:
+                        return self._held(cpu)
+                elif (event := self._advance(cpu)) is not None:
+                    return event
+            if self.system.ending is not None:
+                return None
+        return None
+
+    def _others(self, plan: Plan, but: int | None) -> Stopped | None:
+        """What else was resumed moves along, so that a step over a spin lock can end."""
+        for cpu in plan.cpus:
+            if cpu != but and not self._would_run_held(plan, cpu) and (event := self._advance(cpu)) is not None:
+                return event
+        return None
+
+    def _step_host(self, plan: Plan, thread: ThreadId) -> StopEvent | None:
+        cpu = thread.tid - 1
+        for _ in range(SLICE_STEPS):
+            before = self.worlds.thread_on(cpu)
+            if (event := self._others(plan, cpu) or self._advance(cpu)) is not None:
+                return event
+            if self.system.ending is not None:
+                return None
+            after = self.worlds.thread_on(cpu)
+            if after != before:
+                return self._crossed(plan, cpu, after)
+            if not self._goes_on(plan, self.cpus[cpu].pc) or self.cpus[cpu].state.halted:
+                return Stopped(thread)
+        return None
+
+    def _crossed(self, plan: Plan, cpu: int, now: ThreadId) -> Stopped:
+        """A step led into a guest or out of it."""
+        if now.pid == GUEST and now.tid - 1 in plan.held:
+            self.said.append(HELD)
+            return Stopped(cpu_thread(cpu))
+        return Stopped(now)
+
+    def _goes_on(self, plan: Plan, pc: int) -> bool:
+        action = plan.action
+        if not isinstance(action, RangeStep):
+            return False
+        return any(action.start <= form < action.end for form in (pc, pc & 0xFFFF_FFFF))
+
+    def _step_guest(self, plan: Plan, thread: ThreadId) -> StopEvent | None:
+        view = self.worlds.guests[thread.tid - 1]
+        if self._journey is None:
+            self._journey = _Journey(view.pc)
+        journey = self._journey
+        for _ in range(SLICE_STEPS):
+            cpu = self.worlds.cpu_of(thread.tid - 1)
+            inside = cpu is not None and self.worlds.thread_on(cpu) == thread
+            if view.vcpu.waiting or inside and journey.over(view.pc):
+                if view.vcpu.waiting or not self._goes_on(plan, view.pc):
+                    return Stopped(thread)
+                self._journey = journey = _Journey(view.pc)
+            if (event := self._others(plan, cpu)) is not None:
+                return event
+            if cpu is not None:
+                if (event := self._advance(cpu)) is not None:
+                    return event
+                journey.moved(inside, self.worlds.thread_on(cpu) == thread)
+            if self.system.ending is not None:
+                return None
+        return None
+
+
+class _Journey:
+    """From one guest instruction to the next: has the first been executed?"""
+
+    def __init__(self, start: int) -> None:
+        self._start = start
+        self._executed = self._left = False
+
+    def moved(self, was_inside: bool, is_inside: bool) -> None:
+        if was_inside and is_inside:
+            self._executed = True
+        elif was_inside:
+            self._left = True
+
+    def over(self, pc: int) -> bool:
+        """An exit that comes back to the same place was only on the way: a TLB refill, an interrupt of the host."""
+        return self._executed or self._left and pc != self._start

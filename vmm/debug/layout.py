@@ -1,0 +1,85 @@
+"""Which registers a debugger sees of a CPU, and under which numbers.
+
+Invariant: numbers 0..71 are those that GDB's own MIPS features demand; behind them, GDB 13 shows 74..89 as 32 bits
+wide, so CP0 registers of 64 bits are at 72, 73 and from 90 on.  General registers are 64 bits wide on every core,
+because one debugger session can look at the host and at its guest only if both have one layout.
+(GDB manual, appendix G.5.7 "MIPS Features")
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from itertools import chain, count
+
+from vmm.arch.cp0.fields import Register
+from vmm.arch.cp0.registers import REGISTERS, BadVAddr, Cause, Status
+
+
+class Kind(Enum):
+    """Where a register's value is found."""
+    GPR = "general register"
+    HI = "hi"
+    LO = "lo"
+    PC = "pc"
+    CP0 = "CP0 register"
+    ABSENT = "part of a unit that the machine does not have"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One register of the description.  ``index``: of the general register; ``register``: of a CP0 one."""
+    number: int
+    name: str
+    size: int
+    kind: Kind
+    index: int = 0
+    register: type[Register] | None = None
+    expedited: bool = False
+
+
+SP, RA = 29, 31
+STATUS, LO, HI, BADVADDR, CAUSE, PC = 32, 33, 34, 35, 36, 37
+FIRST_FPR, FCSR, FIR = 38, 70, 71
+WIDE_NUMBERS = (72, 73)
+NARROW_NUMBERS = range(74, 90)
+FREE_NUMBERS = 90
+
+
+def layout(present: Iterable[type[Register]]) -> tuple[Row, ...]:
+    """The rows for a CPU with these CP0 registers, by number."""
+    return tuple(sorted(chain(_cpu(), _cp0(), _fpu(), _others(present)), key=lambda row: row.number))
+
+
+def _cpu() -> Iterator[Row]:
+    for n in range(32):
+        yield Row(n, f"r{n}", 8, Kind.GPR, index=n, expedited=n in (SP, RA))
+    yield Row(LO, "lo", 8, Kind.LO)
+    yield Row(HI, "hi", 8, Kind.HI)
+    yield Row(PC, "pc", 8, Kind.PC, expedited=True)
+
+
+def _cp0() -> Iterator[Row]:
+    for number, register in ((STATUS, Status), (BADVADDR, BadVAddr), (CAUSE, Cause)):
+        yield _cp0_row(number, register)
+
+
+def _fpu() -> Iterator[Row]:
+    """GDB drops a description without them."""
+    for n in range(32):
+        yield Row(FIRST_FPR + n, f"f{n}", 8, Kind.ABSENT)
+    yield Row(FCSR, "fcsr", 4, Kind.ABSENT)
+    yield Row(FIR, "fir", 4, Kind.ABSENT)
+
+
+def _others(present: Iterable[type[Register]]) -> Iterator[Row]:
+    wanted = {register.index for register in present} - {Status.index, BadVAddr.index, Cause.index}
+    registers = [REGISTERS[index] for index in sorted(wanted)]
+    free = count(FREE_NUMBERS)
+    numbers = {True: chain(WIDE_NUMBERS, free), False: chain(NARROW_NUMBERS, free)}
+    for register in registers:
+        yield _cp0_row(next(numbers[register.bits64]), register)
+
+
+def _cp0_row(number: int, register: type[Register]) -> Row:
+    return Row(number, register.name.lower(), 8 if register.bits64 else 4, Kind.CP0, register=register)

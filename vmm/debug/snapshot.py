@@ -1,0 +1,76 @@
+"""A CPU's state as a copy, to ask it what an access or a CP0 read would find.
+
+The answers come from the architecture's own functions, run on the copy: so a debugger's look changes neither TLB nor
+fault registers nor timers, and knows no rule that the machine does not.
+"""
+from __future__ import annotations
+
+from vmm.arch.cp0.fields import Register
+from vmm.arch.cp0.registers import Status
+from vmm.arch.exceptions import ExcCode
+from vmm.arch.privileged import cp0, mode, timer, translate
+from vmm.arch.state import GUEST_FILE, ROOT_FILE
+from vmm.engine.cpu import Cpu
+from vmm.engine.reference import Left, Numbers
+from vmm.engine.store import Memory, State
+from vmm.gdbstub.target import MemoryFault
+
+PAGE = 0x1000
+"""The smallest: within one, a translation is the same for all addresses."""
+
+_REASONS = {
+    ExcCode.AdEL: "address error",
+    ExcCode.TLBL: "TLB invalid",
+    ExcCode.TLBRI: "TLB read inhibit",
+}
+
+
+class Snapshot:
+    def __init__(self, cpu: Cpu) -> None:
+        self.state = State()
+        self.state.block.bytes[:] = cpu.state.block.bytes
+        self._numbers = Numbers(self.state, cpu.big_endian, Memory(0))
+        timer.look_around(self._numbers)    # what the CPU does before its next instruction: Cause is up to date
+        self.state.trap = self.state.trap_refill = 0
+
+    # -- CP0 -------------------------------------------------------------------------------------------------
+    def root(self, register: type[Register]) -> int:
+        """As the CPU holds it; Count, Random and Cause alive."""
+        self._choose(ROOT_FILE)
+        return int(cp0.read(self._numbers, self._numbers.const(register.index)))
+
+    def guest(self, register: type[Register]) -> int:
+        return int(cp0.read_of_guest(self._numbers, self._numbers.const(register.index)))
+
+    def put(self, base: int, register: type[Register], value: int) -> None:
+        """What if: change the copy."""
+        self.state.words[base + register.index] = value
+
+    def empty_guest_tlb(self) -> None:
+        slots = self.state.array("guest_tlb")
+        for n in range(len(slots)):
+            slots[n] = 0
+
+    def _choose(self, base: int) -> None:
+        self.state.in_guest, self.state.base = int(base == GUEST_FILE), base
+
+    # -- addresses -------------------------------------------------------------------------------------------
+    def physical(self, va: int, base: int) -> int:
+        """The first stage of translation in a context (``ROOT_FILE`` or ``GUEST_FILE``), with a kernel's rights and
+        all its segments open: a debugger may look everywhere.
+        """
+        m, state = self._numbers, self.state
+        self._choose(base)
+        state.words[base + Status.index] |= Status.KX.mask
+        state.priv, state.wrap = mode.KERNEL, 0
+        try:
+            return int(m.call(translate.first_stage, va, translate.LOAD))
+        except Left:
+            raise MemoryFault(self._why(va)) from None
+
+    def _why(self, va: int) -> str:
+        m, state = self._numbers, self.state
+        code = ExcCode(state.trap - 1)
+        reason = "TLB refill" if state.trap_refill and code is ExcCode.TLBL else _REASONS.get(code, code.name)
+        state.trap = state.trap_refill = 0
+        return f"{reason} at {va:#x}, ASID {int(mode.address_space(m, m.cp0)):#x}"

@@ -1,0 +1,152 @@
+"""A system as a target of the GDB stub: every ability of ``vmm.gdbstub.target`` that the machine has.
+
+This class only translates; registers and memory are in ``view``, ``host`` and ``guest``, running in ``execution``.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from vmm.debug.description import target_xml
+from vmm.debug.ending import Endings
+from vmm.debug.execution import Execution
+from vmm.debug.layout import Row
+from vmm.debug.monitor import monitor
+from vmm.debug.points import Point
+from vmm.debug.worlds import GUEST, HOST, Worlds, cpu_thread
+from vmm.gdbstub.target import (
+    Action,
+    BreakKind,
+    Process,
+    Register,
+    StopEvent,
+    Stopped,
+    TargetError,
+    Thread,
+    ThreadId,
+)
+from vmm.guest.system import System
+
+HOST_CODE = "/host/kernel.elf"
+
+
+class DebugTarget:
+    """Process 1 is the host machine; process 2 its guest, hidden until a debugger attaches to it."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.worlds = Worlds(system)
+        self.endings = Endings(self.worlds)
+        self.execution = Execution(self.worlds, self.endings)
+        image = system.request.image
+        self._image_path = "/guest/" + (image.path.replace("\\", "/").rpartition("/")[2] or "image")
+        self._order = "big" if system.machine.big_endian else "little"
+        self._attached: set[int] = {HOST}
+        self._current = cpu_thread(0)
+
+    # -- Inferiors -------------------------------------------------------------------------------------------
+    def processes(self) -> Sequence[Process]:
+        if not self.worlds.guests:
+            mine = [Process(HOST, self._image_path)]
+        else:
+            mine = [Process(HOST, HOST_CODE), Process(GUEST, self._image_path, hidden=True)]
+        return [process for process in mine if process.pid in self.endings.alive]
+
+    def threads(self, pid: int) -> Sequence[Thread]:
+        if pid not in self.endings.alive:
+            return []
+        return self.worlds.host_threads() if pid == HOST else self.worlds.guest_threads()
+
+    # -- Attaching, Killing ----------------------------------------------------------------------------------
+    def attach(self, pid: int) -> None:
+        if pid not in self.endings.alive:
+            raise TargetError(f"no process {pid}; the machine is 1" + (", its guest 2" if self.worlds.guests else ""))
+        self._attached.add(pid)
+
+    def detach(self, pid: int) -> None:
+        self._attached.discard(pid)
+
+    def kill(self, pid: int) -> None:
+        self._attached.discard(pid)
+        self.endings.kill(pid)
+
+    # -- Described, Files ------------------------------------------------------------------------------------
+    def description(self, pid: int) -> str:
+        return target_xml(self._rows(pid), wide=self.system.machine.model.bits == 64)
+
+    def file(self, path: str) -> bytes | None:
+        if path == self._image_path:
+            return self.system.request.image.raw
+        return self.system.host_code() or None if path == HOST_CODE else None
+
+    # -- Registers -------------------------------------------------------------------------------------------
+    def _rows(self, pid: int) -> tuple[Row, ...]:
+        return self.worlds.view(ThreadId(pid, 1)).rows
+
+    def registers(self, pid: int) -> Sequence[Register]:
+        return [Register(row.number, row.size, row.expedited) for row in self._rows(pid)]
+
+    def read_register(self, thread: ThreadId, number: int) -> bytes | None:
+        view = self.worlds.view(thread)
+        return self._bytes(view.register(number), view.row(number).size)
+
+    def read_registers(self, thread: ThreadId) -> Mapping[int, bytes | None]:
+        view = self.worlds.view(thread)
+        values = view.registers()
+        return {row.number: self._bytes(values[row.number], row.size) for row in view.rows}
+
+    def write_register(self, thread: ThreadId, number: int, value: bytes) -> None:
+        self.worlds.view(thread).set_register(number, self._number(value))
+
+    def write_registers(self, thread: ThreadId, values: Mapping[int, bytes]) -> None:
+        """Those that a debugger does not know come back as zeros and are no wish."""
+        view = self.worlds.view(thread)
+        now = view.registers()
+        for number, value in values.items():
+            if now[number] is not None:
+                view.set_register(number, self._number(value))
+
+    def _bytes(self, value: int | None, size: int) -> bytes | None:
+        return None if value is None else value.to_bytes(size, self._order)  # type: ignore[arg-type]
+
+    def _number(self, value: bytes) -> int:
+        return int.from_bytes(value, self._order)  # type: ignore[arg-type]
+
+    # -- Memory ----------------------------------------------------------------------------------------------
+    def read_memory(self, thread: ThreadId, address: int, size: int) -> bytes:
+        return self.worlds.view(thread).read(address, size)
+
+    def write_memory(self, thread: ThreadId, address: int, data: bytes) -> None:
+        self.worlds.view(thread).write(address, data)
+
+    # -- Breakpoints -----------------------------------------------------------------------------------------
+    def add_breakpoint(self, kind: BreakKind, address: int, size: int, pid: int) -> None:
+        self.execution.points.add(Point(kind, address, size, pid))
+
+    def remove_breakpoint(self, kind: BreakKind, address: int, size: int, pid: int) -> None:
+        self.execution.points.remove(Point(kind, address, size, pid))
+
+    # -- Execution, Console ----------------------------------------------------------------------------------
+    def resume(self, actions: Mapping[ThreadId, Action]) -> None:
+        self.execution.resume(actions, guest_attached=GUEST in self._attached)
+
+    def run_slice(self) -> StopEvent | None:
+        event = self.execution.run_slice()
+        if isinstance(event, Stopped):
+            self._current = event.thread
+        return event
+
+    def interrupt(self) -> None:
+        self.execution.interrupt()
+
+    def console_output(self) -> str:
+        said, self.execution.said[:] = "".join(self.execution.said), []
+        return said
+
+    # -- Monitoring ------------------------------------------------------------------------------------------
+    def monitor(self, command: str) -> str:
+        """Of the thread that stopped last, unless the command says whose."""
+        return monitor(self.worlds, command, self._current)
+
+
+def debug_target(system: System) -> DebugTarget:
+    return DebugTarget(system)

@@ -1,0 +1,127 @@
+"""One thread as a debugger sees it: registers by row, memory by address.
+
+Invariant: looking changes nothing, neither a TLB nor a device; a write either happens as a whole or not at all; and
+writing the value that is there already is no write, so a debugger that sends back all registers disturbs nothing.
+"""
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from vmm.arch.cp0.fields import Register, sign_extended
+from vmm.debug.addresses import forms
+from vmm.debug.layout import Kind, Row
+from vmm.debug.snapshot import PAGE
+from vmm.gdbstub.target import MemoryFault, TargetError
+from vmm.host.machine import Machine
+
+Locate = Callable[[int], int]
+ADDRESS_MASK = (1 << 64) - 1
+
+
+class View(ABC):
+    """What host CPUs and vCPUs have in common; what differs is where the values are."""
+
+    def __init__(self, machine: Machine, rows: tuple[Row, ...]) -> None:
+        self.machine, self.rows = machine, rows
+        self.bits = machine.model.bits
+        self._row = {row.number: row for row in rows}
+
+    # -- registers -------------------------------------------------------------------------------------------
+    def registers(self) -> dict[int, int | None]:
+        """All values by number."""
+        read = self.cp0_reader()
+        return {row.number: self._value(row, read) for row in self.rows}
+
+    def register(self, number: int) -> int | None:
+        return self._now(self.row(number))
+
+    def _now(self, row: Row) -> int | None:
+        return self._value(row, self.core_only if row.register is None else self.cp0_reader())
+
+    @staticmethod
+    def core_only(register: type[Register]) -> int:
+        raise AssertionError(f"{register.name} is read without a reader")
+
+    def row(self, number: int) -> Row:
+        if number not in self._row:
+            raise TargetError(f"no register {number}; target.xml lists those that exist")
+        return self._row[number]
+
+    def set_register(self, number: int, value: int) -> None:
+        row = self.row(number)
+        if value == self._now(row):
+            return
+        if row.kind is Kind.ABSENT:
+            raise TargetError(f"{row.name}: this machine has no FPU")
+        if row.size == 8 and self.bits == 32 and row.kind is not Kind.CP0:
+            value = sign_extended(value)
+        if row.register is not None:
+            self.set_cp0(row.register, value)
+        else:
+            self.set_core(row, value)
+
+    def _value(self, row: Row, read: Callable[[type[Register]], int]) -> int | None:
+        if row.kind is Kind.ABSENT:
+            return None
+        value = self.core(row) if row.register is None else read(row.register)
+        return value & (1 << 8 * row.size) - 1
+
+    @abstractmethod
+    def core(self, row: Row) -> int:
+        """A general register, hi, lo or pc."""
+
+    @abstractmethod
+    def set_core(self, row: Row, value: int) -> None: ...
+
+    @abstractmethod
+    def cp0_reader(self) -> Callable[[type[Register]], int]:
+        """Reads CP0 registers as they are now."""
+
+    @abstractmethod
+    def set_cp0(self, register: type[Register], value: int) -> None: ...
+
+    # -- memory ----------------------------------------------------------------------------------------------
+    @abstractmethod
+    def locator(self) -> Locate:
+        """From a virtual address to one of the machine's memory, valid to the end of its page; raises MemoryFault."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """As far as there is memory: a debugger asks for more than it needs.  Raises MemoryFault for the first byte."""
+        pieces: list[bytes] = []
+        locate = self.locator()
+        done = 0
+        while done < size:
+            try:
+                at = self._find(locate, address + done & ADDRESS_MASK)
+            except MemoryFault:
+                if done:
+                    break
+                raise
+            length = min(size - done, PAGE - at % PAGE)
+            pieces.append(self.machine.ram.read(at, length))
+            done += length
+        return b"".join(pieces)
+
+    def write(self, address: int, data: bytes) -> None:
+        locate = self.locator()
+        places: list[tuple[int, int, int]] = []
+        done = 0
+        while done < len(data):
+            at = self._find(locate, address + done & ADDRESS_MASK)
+            length = min(len(data) - done, PAGE - at % PAGE)
+            places.append((at, done, length))
+            done += length
+        for at, start, length in places:
+            self.machine.ram.write(at, data[start:start + length])
+
+    def _find(self, locate: Locate, address: int) -> int:
+        """In one form of the address or the other; the complaint is about the form that was given."""
+        found: MemoryFault | None = None
+        for form in forms(address, self.bits):
+            try:
+                return locate(form)
+            except MemoryFault as fault:
+                found = found or fault
+        raise found or MemoryFault(f"{address:#x} is no address")
+
