@@ -46,19 +46,19 @@ class Runner:
             listeners.append(call)
         self.member.task = task
         vcpu.in_guest_context = False
-        try:
-            vcpu.exit = None
-            if not self._finish_mmio():
-                return InternalError(f"a device load of {vcpu.mmio.length} bytes cannot be completed")
-            if immediate_exit:
-                return Intr()
+        vcpu.exit = None
+        if not self._finish_mmio():
+            vcpu.exit = InternalError(f"a device load of {vcpu.mmio.length} bytes cannot be completed")
+        elif immediate_exit:
+            vcpu.exit = Intr()
+        else:
             yield from self._enter(task)
-        finally:
-            self.member.task = None
-            for listeners, call in notifiers:
-                listeners.remove(call)
-            if task.cpu is not None:
-                self._put(task.cpu)
+        # No ``finally``: a body that is dropped in the middle of a run is one whose machine goes away.
+        self.member.task = None
+        for listeners, call in notifiers:
+            listeners.remove(call)
+        cpu, _ = self.kernel.cpu_of(task)
+        self._put(cpu)
         return vcpu.exit or InternalError("the world switch returned and no exit was set")
 
     def _finish_mmio(self) -> bool:

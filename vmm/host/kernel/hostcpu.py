@@ -60,10 +60,14 @@ class HostCpu:
         return bool(self.core.in_guest)
 
     def run(self, until: int) -> Any:
-        return self.core.run(until)
+        stop = self.core.run(until)
+        self.state.stop = 0  # answered by the caller; while it stands, the native engine gives up every CP0 move
+        return stop
 
     def step(self) -> Any:
-        return self.core.step()
+        stop = self.core.step()
+        self.state.stop = 0
+        return stop
 
     def set_interrupt(self, line: int, up: bool) -> None:
         self.core.set_interrupt(line, up)

@@ -1,0 +1,194 @@
+"""Host timers and the scheduler, on CPUs that only count.  Rows GK-4, GK-7, design section 4."""
+from __future__ import annotations
+
+from collections import defaultdict
+from enum import Enum
+from types import SimpleNamespace
+from typing import Any, cast
+
+from vmm.host.kernel.cpu import Cpu
+from vmm.host.kernel.kernel import is_stop
+from vmm.host.kernel.scheduler import TIMER_LINE, Interrupted, Scheduler
+from vmm.host.kernel.tasks import Body, Resched, Run, Sleep, Task
+from vmm.host.kernel.timers import TimerQueue
+
+NS = 10
+
+
+class Stop(Enum):
+    BUDGET = 1
+    DOOR = 2
+    BREAK = 3
+
+
+class CountingCpu:
+    """Executes nothing; stops at a door whenever an interrupt line is up, and at the ticks in ``breaks``."""
+
+    def __init__(self) -> None:
+        self.ticks = 0
+        self.gpr = [0] * 32
+        self.hi = self.lo = self.pc = 0
+        self.root: dict[Any, int] = defaultdict(int)
+        self.lines: set[int] = set()
+        self.breaks: list[int] = []
+
+    def run(self, until: int) -> Stop:
+        if self.lines:
+            self.ticks += 1
+            return Stop.DOOR
+        if self.breaks and self.breaks[0] < until:
+            self.ticks = self.breaks.pop(0)
+            return Stop.BREAK
+        self.ticks = until
+        return Stop.BUDGET
+
+    def skip_to(self, ticks: int) -> None:
+        self.ticks = ticks
+
+    def set_interrupt(self, line: int, up: bool) -> None:
+        (self.lines.add if up else self.lines.discard)(line)
+
+    def mtc0(self, register: Any, value: int) -> None:
+        self.root[register] = value
+
+
+def scheduler(count: int = 1, quantum: int = 100) -> Scheduler:
+    cpus = [CountingCpu() for _ in range(count)]
+    return Scheduler(cast(list[Cpu], cpus), NS, is_budget=is_stop("BUDGET"), is_debug=is_stop("BREAK"),
+                     quantum=quantum)
+
+
+def spawn(sched: Scheduler, body: Body, name: str = "t") -> Task:
+    return sched.spawn(name, body, 0, 0)
+
+
+def test_timers_fire_in_order_of_time_then_of_start() -> None:
+    queue, log = TimerQueue(), []
+    for name, when in (("b", 20), ("a", 10), ("c", 20)):
+        queue.timer(lambda name=name: log.append(name)).start(when)
+    assert queue.next_ns() == 10
+    assert queue.fire_due(20) == 3
+    assert log == ["a", "b", "c"]
+    assert queue.next_ns() is None
+
+
+def test_a_restarted_timer_forgets_its_first_time_and_a_cancelled_one_both() -> None:
+    queue, log = TimerQueue(), []
+    timer = queue.timer(lambda: log.append(1))
+    timer.start(5)
+    timer.start(50)
+    assert queue.fire_due(10) == 0
+    assert timer.cancel()
+    assert not timer.cancel()
+    assert (queue.fire_due(100), log) == (0, [])
+
+
+def test_a_sleep_ends_at_its_time_and_idling_costs_nothing() -> None:
+    sched, seen = scheduler(), []
+
+    def body() -> Body:
+        yield Sleep(until_ns=123_450)
+        seen.append(sched.now_ns())
+
+    task = spawn(sched, body())
+    sched.run(1_000_000, lambda: task.done)
+    assert seen == [123_450]
+    assert sched.cpus[0].ticks == 12_345
+
+
+def test_a_wake_before_the_sleep_is_not_lost() -> None:
+    sched = scheduler()
+
+    def body() -> Body:
+        sched.wake(task)
+        yield Sleep()
+        return "woken"
+
+    task = spawn(sched, body())
+    assert sched.complete(task, 1000) == "woken"
+
+
+def test_sleeping_for_good_is_idle_and_input_goes_on() -> None:
+    sched = scheduler()
+
+    def body() -> Body:
+        yield Sleep()
+        return 1
+
+    task = spawn(sched, body())
+    assert sched.run(10_000) is None
+    assert sched.idle
+    sched.wake(task)
+    assert sched.complete(task, 20_000) == 1
+
+
+def test_a_timer_interrupts_what_runs_at_the_tick_it_is_due() -> None:
+    sched, doors = scheduler(quantum=100_000), []
+
+    def body() -> Body:
+        stop = yield Run()
+        doors.append((stop, sched.cpus[0].ticks))
+
+    task = spawn(sched, body())
+    sched.timers.timer(lambda: None).start(5_000)
+    sched.run(100_000, lambda: task.done)
+    assert doors == [(Stop.DOOR, 501)]
+
+
+def test_tasks_of_one_cpu_take_turns_by_interrupt() -> None:
+    """The task that runs is interrupted, gives way at its Resched, and keeps its registers."""
+    sched, log = scheduler(), []
+
+    def body(name: int) -> Body:
+        cpu = sched.cpus[0]
+        cpu.gpr[16] = name
+        for _ in range(3):
+            yield Run()
+            sched.serve_interrupts(0)
+            yield Resched()
+            log.append((name, cpu.gpr[16]))
+
+    tasks = [spawn(sched, body(n)) for n in (1, 2)]
+    notified: list[tuple[str, int]] = []
+    tasks[0].on_sched_out.append(lambda cpu: notified.append(("out", cpu)))
+    tasks[0].on_sched_in.append(lambda cpu: notified.append(("in", cpu)))
+    sched.run(5_000, lambda: all(t.done for t in tasks))
+    assert sorted(log) == [(1, 1)] * 3 + [(2, 2)] * 3
+    assert [name for name, _ in log][:4] != [1, 1, 1, 2]
+    assert notified[:2] == [("out", 0), ("in", 0)]
+
+
+def test_two_cpus_run_two_tasks_at_the_same_time() -> None:
+    sched, where = scheduler(2), []
+
+    def body() -> Body:
+        yield Sleep(until_ns=1000)
+        where.append(next(t.cpu for t in (a, b) if t.want is not None and t.cpu is not None))
+        yield Run()
+
+    a, b = spawn(sched, body()), spawn(sched, body())
+    sched.run(10_000)
+    assert {task.cpu for task in (a, b)} == {0, 1}
+    assert sched.cpus[0].ticks == sched.cpus[1].ticks == 10_000
+
+
+def test_a_debugger_stop_comes_out_and_the_next_run_goes_on() -> None:
+    sched = scheduler()
+    cast(CountingCpu, sched.cpus[0]).breaks = [42]
+
+    def body() -> Body:
+        yield Run()
+
+    task = spawn(sched, body())
+    assert sched.run(1000) == Interrupted(0, task, Stop.BREAK)
+    assert sched.cpus[0].ticks == 42
+    assert sched.run(1000) is None
+    assert sched.cpus[0].ticks == 1000
+
+
+def test_a_kick_raises_the_line_until_it_is_served() -> None:
+    sched = scheduler()
+    sched.kick(0)
+    sched.cpus[0].set_interrupt(TIMER_LINE, True)
+    sched.serve_interrupts(0)
+    assert cast(SimpleNamespace, sched.cpus[0]).lines == set()
