@@ -99,7 +99,7 @@ def test_two_ways_to_write_one_word(line: str, same: str) -> None:
     (0x0320_4009, "jalr $8,$25", "jalr $8,$25"), (0x0109_001A, "div $0,$8,$9", "div $0,$8,$9"),
     (0x0001_008D, "break 0x1,0x2", "break 0x1,0x2"), (0x0000_008D, "break 0x0,0x2", "break 0x0,0x2"),
     (0x8D28_FFFC, "lw $8,-4($9)", "lw $8,-4($9)"), (0xFFFF_FFFF, "sd $31,-1($31)", "sd $31,-1($31)"),
-    (0x0000_0001, ".word 0x00000001", ".word 0x00000001"),
+    (0x0000_0039, ".word 0x00000039", ".word 0x00000039"),
 ])
 def test_plain_and_with_aliases(word: int, plain: str, alias: str) -> None:
     assert disassemble(word, tree=TREE) == plain
