@@ -347,6 +347,8 @@ def inline_handlers(unit: Any, row: Insn) -> Iterator[str]:
     if row.control:
         yield from _control_handlers(unit, row)
         return
+    if row.cp0:
+        raise Heavy                                    # may it be used at all? too long a question to be inlined
     for flavour in (MAIN, SLOT):
         memory_row = False
         for slow in (False, True):
