@@ -115,6 +115,7 @@ class NativeEngine:
         return Stop(self._run(state.address))
 
     def service(self, state: State, name: str, *words: int) -> int:
+        state.stop = 0                                 # it would end the service as it ended the instruction
         return self._services[name](state.address, *words)
 
     def code_changed(self, offset: int, size: int) -> None:

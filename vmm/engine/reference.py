@@ -343,6 +343,7 @@ class ReferenceEngine:
         self._machines[state.address] = Numbers(state, self.big_endian, self.memory)
 
     def service(self, state: State, name: str, *words: int) -> int:
+        state.stop = 0
         function, _ = SERVICES[name]
         return int(self._machines[state.address].call(function, *words) or 0)
 

@@ -60,14 +60,10 @@ class HostCpu:
         return bool(self.core.in_guest)
 
     def run(self, until: int) -> Any:
-        stop = self.core.run(until)
-        self.state.stop = 0  # answered by the caller; while it stands, the native engine gives up every CP0 move
-        return stop
+        return self.core.run(until)
 
     def step(self) -> Any:
-        stop = self.core.step()
-        self.state.stop = 0
-        return stop
+        return self.core.step()
 
     def set_interrupt(self, line: int, up: bool) -> None:
         self.core.set_interrupt(line, up)
