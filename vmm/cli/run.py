@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from socket import socket
 
 from vmm.cli.choose import request_from
-from vmm.cli.loop import Debugged, Free, Limits, Outcome, drive
+from vmm.cli.loop import Debugged, Driver, Free, Limits, Outcome, drive
 from vmm.cli.main import complain
 from vmm.cli.options import GDB_PORT
 from vmm.cli.report import as_json, figures, table
-from vmm.cli.terminal import Keyboard, LineWatch, interactive, raw
+from vmm.cli.terminal import Keyboard, LineWatch, interactive, keys, raw
 from vmm.errors import ConfigError
 from vmm.gdbstub.server import Server, listen
 from vmm.guest.console import Console, StreamConsole, Tee, open_console
@@ -25,9 +25,10 @@ QUIET_ENDS = ("power-off", "until", "left", "idle")
 def main(options: Namespace) -> int:
     address = _gdb_address(options)
     request = request_from(options)
-    with _port(address) as listener, _console(options) as keyboard:
-        run = Run(options, request, keyboard)
-        outcome = run.to_its_end(listener)
+    with _port(address) as listener:
+        run = Run(options, request)
+        with _console(options, run.keyboard):
+            outcome = run.to_its_end(listener)
     if options.json:
         print(as_json(figures(run.system), outcome, bytes(run.said)))
     elif options.stats or options.IMAGE is None:
@@ -40,14 +41,14 @@ def main(options: Namespace) -> int:
 class Run:
     """A system with its readers of the console: ``--json`` keeps all of it, ``--until`` waits for a line."""
 
-    def __init__(self, options: Namespace, request: Request, keyboard: Keyboard) -> None:
-        self.said = bytearray()
+    def __init__(self, options: Namespace, request: Request) -> None:
+        self.said, self.keyboard = bytearray(), Keyboard()
         self._hold = bool(options.hold)
-        self._keyboard, self._limits = keyboard, Limits(options.max_insns, options.timeout)
+        self._limits = Limits(options.max_insns, options.timeout)
         readers: list[Callable[[int], None]] = [self.said.append] if options.json else []
         if options.until is not None:
             readers.append(LineWatch(options.until, self._matched))
-        self.system: System = make_system(request, Tee(keyboard, *readers))
+        self.system: System = make_system(request, Tee(self.keyboard, *readers))
 
     def _matched(self) -> None:
         """The system stops at once, so that what comes after the match is never run."""
@@ -56,14 +57,19 @@ class Run:
 
     def to_its_end(self, listener: socket | None) -> Outcome:
         if listener is None:
-            return drive(Free(self.system, self._keyboard, self._limits), self.system, self._keyboard, self._limits)
-        from vmm.debug import debug_target                  # costs a moment that most runs need not spend
+            return self._drive(Free(self.system, self.keyboard, self._limits))
+        from vmm.debug import debug_target  # costs a moment that most runs need not spend
 
         server = Server(debug_target(self.system), listener, hold=self._hold)
+        host, port = listener.getsockname()[:2]
+        print(f"vmm: debugger: target remote {host}:{port}", file=sys.stderr, flush=True)
         try:
-            return drive(Debugged(server, self._keyboard), self.system, self._keyboard, self._limits)
+            return self._drive(Debugged(server, self.keyboard))
         finally:
             server.close()
+
+    def _drive(self, driver: Driver) -> Outcome:
+        return drive(driver, self.system, self.keyboard, self._limits)
 
 
 def make_system(request: Request, console: Console) -> System:
@@ -88,31 +94,27 @@ def _gdb_address(options: Namespace) -> str | None:
 
 @contextmanager
 def _port(address: str | None) -> Iterator[socket | None]:
-    """Taken before the console is opened, so that a busy port leaves nothing behind."""
     if address is None:
         yield None
         return
     with listen(address) as listener:
-        host, port = listener.getsockname()[:2]
-        print(f"vmm: debugger: target remote {host}:{port}", file=sys.stderr, flush=True)
         yield listener
 
 
 @contextmanager
-def _console(options: Namespace) -> Iterator[Keyboard]:
+def _console(options: Namespace, keyboard: Keyboard) -> Iterator[None]:
     person = interactive(options.serial) and not options.json
     silent = options.json and options.serial == "stdio"
     console = _keys_only() if silent else open_console(options.serial)
+    keyboard.connect(console, escapes=person)
     try:
         with raw(person):
-            keyboard = Keyboard(console, escapes=person)
-            yield keyboard
-            keyboard.flush()
+            yield
+            console.flush()
     finally:
         console.close()
 
 
 def _keys_only() -> Console:
     """Standard input without standard output, which is for the JSON object."""
-    keys = sys.stdin.fileno() if sys.stdin is not None else None
-    return StreamConsole("--serial stdio", io.BytesIO(), keys)
+    return StreamConsole("--serial stdio", io.BytesIO(), keys())

@@ -12,7 +12,7 @@ import termios
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from vmm.guest.console import Console, InputQueue
+from vmm.guest.console import Console, InputQueue, MemoryConsole
 
 ESCAPE, LEAVE = 0x01, ord("x")                              # Ctrl-A x; Ctrl-A twice types one
 LONGEST_LINE = 1 << 16
@@ -23,13 +23,20 @@ NOT_LOCAL = termios.ECHO | termios.ECHONL | termios.ICANON | termios.ISIG | term
 
 
 class Keyboard:
-    """A console whose keys are looked through for the escape, if they come from a terminal."""
+    """A console whose keys are looked through for the escape, if they come from a terminal.
 
-    def __init__(self, console: Console, escapes: bool) -> None:
-        self._console, self._escapes = console, escapes
+    It stands for its console before that is opened, which is done last, when nothing can be wrong any more.
+    """
+
+    def __init__(self) -> None:
+        self._console: Console = MemoryConsole()
+        self._escapes = False
         self._keys = InputQueue()
         self._escaped = False
         self.left = False
+
+    def connect(self, console: Console, escapes: bool) -> None:
+        self._console, self._escapes = console, escapes
 
     @property
     def ended(self) -> bool:
@@ -85,11 +92,20 @@ class LineWatch:
                 self._found()
 
 
+def keys() -> int | None:
+    """The descriptor of standard input, or None where there is none, as in a service."""
+    try:
+        return sys.stdin.fileno()
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
 def interactive(serial: str) -> bool:
     """A person types at the console: standard input is a terminal, and ours rather than another job's."""
-    if serial != "stdio" or sys.stdin is None or not sys.stdin.isatty():
+    terminal = keys()
+    if serial != "stdio" or terminal is None or not os.isatty(terminal):
         return False
-    return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    return os.tcgetpgrp(terminal) == os.getpgrp()
 
 
 @contextmanager
@@ -99,8 +115,7 @@ def raw(wanted: bool) -> Iterator[None]:
         yield
         return
     terminal = sys.stdin.fileno()
-    before = termios.tcgetattr(terminal)
-    changed = [list(field) if isinstance(field, list) else field for field in before]
+    before, changed = termios.tcgetattr(terminal), termios.tcgetattr(terminal)
     changed[INPUT] &= ~NOT_INPUT
     changed[LOCAL] &= ~NOT_LOCAL
     changed[CONTROL][termios.VMIN], changed[CONTROL][termios.VTIME] = 1, 0
@@ -113,7 +128,8 @@ def raw(wanted: bool) -> Iterator[None]:
 
 def wait_for_key(seconds: float) -> None:
     """The guest idles: let the host's CPU do so too."""
+    terminal = keys()
     try:
-        select.select([sys.stdin], [], [], seconds)
-    except (OSError, ValueError):                           # no standard input
-        select.select([], [], [], seconds)
+        select.select([] if terminal is None else [terminal], [], [], seconds)
+    except (OSError, ValueError):                           # it was closed meanwhile
+        return

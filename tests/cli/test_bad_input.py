@@ -1,0 +1,146 @@
+"""Whatever is wrong with what the user gives: status 125, one line that teaches, nothing left behind."""
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import Ran, vmm
+from tests.support.elf import Load, elf
+from vmm.guest.bundled import build
+from vmm.guest.elfwriter import executable
+from vmm.guest.image import Segment
+
+P_OFFSET = 4                                                # in an ELF32 program header
+PROGRAM_HEADERS = 52
+
+
+def refused(ran: Ran) -> str:
+    """The one line, without its beginning."""
+    assert (ran.status, ran.out) == (125, ""), ran
+    assert ran.err.startswith("vmm: ") and ran.err.count("\n") == 1 and ran.err.endswith("\n"), ran.err
+    return ran.err.removeprefix("vmm: ")
+
+
+def changed(at: int, value: int, form: str = "<I") -> bytes:
+    raw = bytearray(build("vz"))
+    struct.pack_into(form, raw, at, value)
+    return bytes(raw)
+
+
+IMAGES: dict[str, tuple[Callable[[], bytes], str]] = {
+    "empty":              (lambda: b"", "empty"),
+    "text":               (lambda: b"#!/bin/sh\n", "not an ELF file"),
+    "x86":                (lambda: changed(18, 62, "<H"), "EM_X86_64"),
+    "object":             (lambda: changed(16, 1, "<H"), "not linked"),
+    "short-header":       (lambda: build("vz")[:30], "truncated"),
+    "short-table":        (lambda: build("vz")[:60], "truncated"),
+    "short-segment":      (lambda: build("vz")[:0x2000], "truncated"),
+    "no-segments":        (lambda: changed(44, 0, "<H"), "program headers"),
+    "offset-outside":     (lambda: changed(PROGRAM_HEADERS + P_OFFSET, 0x7FFF_0000), "truncated"),
+    "entry-outside":      (lambda: changed(24, 0x8800_0000), "entry"),
+    "segment-outside":    (lambda: elf(Load(0x8010_0000), Load(0x9200_0000)), "needs physical"),
+    "segment-user":       (lambda: elf(Load(0x0040_0000)), "relink"),
+    "overlap":            (lambda: elf(Load(0x8010_0000), Load(0x8010_0008)), "overlap"),
+    "same-memory":        (lambda: elf(Load(0x8010_0000), Load(0xA010_0008)), "same physical memory"),
+    "micromips":          (lambda: changed(36, 0x7200_1001), "microMIPS"),
+    "release6":           (lambda: changed(36, 0x9000_1001), "release 6"),
+    "mips64":             (lambda: changed(36, 0x8000_0021), "64"),
+}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_bad_image(name: str, workplace: Path) -> None:
+    make, expected = IMAGES[name]
+    Path("image").write_bytes(make())
+    extra = ["--cpu", "P5600"] if name == "mips64" else []
+    line = refused(vmm("run", "image", "--mode", "vz", "--serial", "file:console", *extra))
+    assert "image" in line and expected in line
+    assert [path.name for path in workplace.iterdir()] == ["image"]
+
+
+OPTIONS: dict[str, tuple[list[str], str]] = {
+    "no-image":       (["missing.elf"], "no such file"),
+    "a-folder":       (["."], "directory"),
+    "newline":        (["no\nsuch"], "no such file"),
+    "no-memory":      (["-m", "0"], "-m 0"),
+    "tiny":           (["-m", "1K"], "16M"),
+    "huge":           (["-m", "3T"], "-m 3T"),
+    "no-size":        (["-m", "lots"], "256M"),
+    "minus":          (["-m=-5M"], "not a size"),
+    "cpu":            (["--cpu", "Z80"], "P5600"),
+    "machine":        (["--machine", "pc"], "malta"),
+    "mode":           (["--mode", "kvm"], "'vz'"),
+    "engine":         (["--engine", "warp"], "'native'"),
+    "no-cpus":        (["-c", "0"], "above 0"),
+    "many-cpus":      (["--host-cpus", "1000"], "1 to 64"),
+    "unknown":        (["--frobnicate"], "--frobnicate"),
+    "abbreviated":    (["--time", "3"], "--time"),
+    "no-value":       (["--cpu"], "expected one argument"),
+    "serial":         (["--serial", "printer"], "stdio"),
+    "serial-file":    (["--serial", "file:no/such/folder/f"], "No such file"),
+    "serial-tcp":     (["--serial", "tcp:localhost:0"], "1 to 65535"),
+    "gdb-port":       (["--gdb", "pony"], "[HOST:]PORT"),
+    "gdb-range":      (["--gdb", "70000"], "65535"),
+    "gdb-host":       (["--gdb", "203.0.113.1:1"], "cannot listen"),
+    "gdb-twice":      (["-s", "--gdb", "0"], "one of them"),
+    "hold-alone":     (["-S"], "--gdb"),
+    "until":          (["--until", "("], "regular expression"),
+    "insns":          (["--max-insns", "-1"], "--max-insns"),
+    "timeout":        (["--timeout", "soon"], "seconds"),
+    "no-initrd":      (["-i", "missing.gz"], "missing.gz"),
+    "vz-without":     (["--mode", "vz", "--cpu", "24Kf"], "P5600"),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_bad_option(name: str, workplace: Path) -> None:
+    given, expected = OPTIONS[name]
+    assert expected in refused(vmm("run", *given))
+    assert not list(workplace.iterdir())
+
+
+def test_an_empty_initrd(workplace: Path) -> None:
+    Path("initrd").write_bytes(b"")
+    assert "empty" in refused(vmm("run", "-i", "initrd"))
+
+
+def test_an_initrd_that_does_not_fit(workplace: Path) -> None:
+    Path("initrd").write_bytes(bytes(17 << 20))
+    assert "-m 16M" in refused(vmm("run", "-i", "initrd", "-m", "16M"))
+
+
+def test_trap_and_emulate_says_where_its_images_are_linked(kernel: Path) -> None:
+    line = refused(vmm("run", str(kernel), "--mode", "te"))
+    assert "0x40100000" in line and "--mode" in line
+
+
+def test_a_64_bit_image_on_a_32_bit_core(workplace: Path) -> None:
+    base = 0xFFFF_FFFF_8010_0000
+    Path("wide").write_bytes(executable([Segment(base, bytes(64), 64)], entry=base, bits=64))
+    for mode, model in (("vz", "P5600"), ("bare", "24Kf")):
+        assert "64" in refused(vmm("run", "wide", "--mode", mode, "--cpu", model))
+
+
+def test_a_busy_debugger_port(workplace: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"{port}" in refused(vmm("run", "--gdb", str(port), "--serial", "file:console"))
+    assert not list(workplace.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [(), ("fly",), ("info",), ("info", "weather"), ("asm", "missing.S"),
+                                       ("asm",), ("disasm", "zz"), ("disasm", "missing.elf"), ("--frob",),
+                                       ("disasm", "00000000", "--base", "2"), ("asm", "x.S", "--cpu", "Z80")])
+def test_bad_commands(arguments: tuple[str, ...], workplace: Path) -> None:
+    Path("x.S").write_text("nop\n")
+    refused(vmm(*arguments))
+
+
+def test_bad_assembly(workplace: Path) -> None:
+    Path("x.S").write_text("addiu $1, $2\n")
+    assert "x.S:1" in refused(vmm("asm", "x.S", "-o", "out.elf"))
+    assert not Path("out.elf").exists()
