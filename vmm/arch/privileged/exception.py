@@ -46,12 +46,13 @@ def deliver(m: AnyMachine) -> None:
     code = s.trap - 1
     to_guest = (s.in_guest != 0) & (s.trap_root == 0)
     file = File(m, m.select(to_guest, GUEST_FILE, ROOT_FILE))
-    for _ in m.when((s.in_guest != 0) & (s.trap_root != 0)):
+    for _ in m.when((s.in_guest != 0) & (s.trap_root != 0) & (code != ExcCode.Int)):
         m.root.put(GuestCtl0.GExcCode, s.trap_gexc)
     first = ~file.on(Status.EXL)
     for _ in m.when(first):
         file[EPC] = s.pc - s.in_slot.shl(2)
         file.put(Cause.BD, s.in_slot)
+    for _ in m.when(first & (code != ExcCode.Int)):    # an interrupt is no instruction's doing
         file[BadInstr] = m.unsigned(s.instr, 32)
         for _ in m.when(s.in_slot != 0):
             file[BadInstrP] = m.unsigned(s.prior, 32)
@@ -93,7 +94,8 @@ def interrupt_offset(m: AnyMachine, base: AnyMachine) -> AnyMachine:
     file = File(m, base)
     pending = (file[Cause] & file[Status]).shr(8) & 0xFF
     number = m.const(63) - m.leading_zeros(pending | 1)
-    vector = m.const(INTERRUPT_OFFSET) + number * file.get(IntCtl.VS).shl(5)
+    spacing = m.select(file.on(Status.BEV), 0, file.get(IntCtl.VS).shl(5))
+    vector = m.const(INTERRUPT_OFFSET) + number * spacing
     return m.select(file.on(Cause.IV), vector, GENERAL_OFFSET)
 
 
