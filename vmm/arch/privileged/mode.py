@@ -38,7 +38,7 @@ def update_view_key(m: AnyMachine) -> None:
     modes = (m.const(1) | s.in_guest.shl(1) | s.priv.shl(2) | (status & Status.ERL.mask).shl(4 - Status.ERL.low)
              | (status & (Status.KX.mask | Status.SX.mask | Status.UX.mask)).shl(8 - Status.UX.low))
     guest = s.in_guest != 0
-    by_asid = guest & (s.guest_ids == 0)
+    by_asid = guest & (guest_id == 0)                  # the second stage then matches root's ASID
     s.view_key = (modes | address_space(m, m.cp0).shl(16) | m.select(guest, guest_id, 0).shl(32)
                   | m.select(by_asid, address_space(m, m.root), 0).shl(40))
 
