@@ -10,6 +10,7 @@ from vmm.arch.cp0.registers import (
     Cause,
     Compare,
     Config,
+    Config5,
     Count,
     EBase,
     EntryHi,
@@ -20,6 +21,7 @@ from vmm.arch.cp0.registers import (
     GuestCtl0Ext,
     GuestCtl2,
     HWREna,
+    LLAddr,
     PageGrain,
     PageMask,
     Random,
@@ -44,6 +46,10 @@ AT_GUEST = 3
 IN_ENTRY_LO = 0x3FFF_FFFF
 WIDE: tuple[int, ...] = tuple(int(n in REGISTERS and REGISTERS[n].bits64) for n in range(REGISTERS_PER_FILE))
 """1 for each register of 64 bits, by index."""
+ONE_CLEARS, ZERO_CLEARS = (
+    tuple(getattr(REGISTERS[n], mask) if n in REGISTERS else 0 for n in range(REGISTERS_PER_FILE))
+    for mask in ("clear_mask", "zero_mask"))
+"""The bits of each register that software can only clear: by writing one, by writing zero."""
 
 
 def need_cp0(m: AnyMachine) -> None:
@@ -82,7 +88,7 @@ def read(m: AnyMachine, index: AnyMachine) -> AnyMachine:
     m.call(keep_from_guest, index, m.const(0))
     guest = s.in_guest != 0
     present = m.select(guest, m.slot(index + OFFSET["guest_present"]), m.slot(index + OFFSET["root_present"]))
-    value = m.var(m.cp0.at(index) & present)
+    value = m.var(m.call(held, s.base, index) & present)
     for _ in m.when(index == Count.index):
         value.value = m.call(count)
     for _ in m.when(index == Random.index):
@@ -92,10 +98,27 @@ def read(m: AnyMachine, index: AnyMachine) -> AnyMachine:
 
 def read_of_guest(m: AnyMachine, index: AnyMachine) -> AnyMachine:
     """MFGC0: a register of the guest context, read by root."""
-    value = m.var(m.guest.at(index) & m.slot(index + OFFSET["guest_present"]))
+    value = m.var(m.call(held, m.const(GUEST_FILE), index) & m.slot(index + OFFSET["guest_present"]))
     for _ in m.when(index == Count.index):
         value.value = m.call(guest_count)
     return value.value
+
+
+def held(m: AnyMachine, base: AnyMachine, index: AnyMachine) -> AnyMachine:
+    """A register of a context; LLAddr.LLB is the link itself, which the contexts share (mips.md 6, LL/SC)."""
+    return File(m, base).at(index) | m.select(m.call(is_link, base, index) != 0, m.state.llbit, 0)
+
+
+def is_link(m: AnyMachine, base: AnyMachine, index: AnyMachine) -> AnyMachine:
+    """1 for LLAddr of a core that shows the link in it."""
+    return m.flag((index == LLAddr.index) & File(m, base).on(Config5.LLB))
+
+
+def merged(m: AnyMachine, index: AnyMachine, old: AnyMachine, offered: AnyMachine, mask: AnyMachine) -> AnyMachine:
+    """What the register holds after a write that can change the bits of ``mask``."""
+    by_one, by_zero = mask & m.table(ONE_CLEARS, index), mask & m.table(ZERO_CLEARS, index)
+    taken = mask & ~(by_one | by_zero)
+    return old & ~(taken | (by_one & offered) | (by_zero & ~offered)) | (offered & taken)
 
 
 def low_half(m: AnyMachine, index: AnyMachine, value: AnyMachine) -> AnyMachine:
@@ -120,9 +143,9 @@ def write(m: AnyMachine, index: AnyMachine, value: AnyMachine) -> None:
     m.call(keep_from_guest, index, m.const(1))
     guest = s.in_guest != 0
     mask = m.select(guest, m.slot(index + OFFSET["guest_writable"]), m.slot(index + OFFSET["root_writable"]))
-    old = m.cp0.at(index)
+    old = m.call(held, s.base, index)
     offered = m.call(adjust, s.base, index, value)
-    new = old & ~mask | (offered & mask)
+    new = m.call(merged, index, old, offered, mask)
     changed = (old ^ new) & m.slot(index + OFFSET["guest_sensitive"])
     for _ in m.when(guest & (changed != 0)):
         for _ in m.when(m.call(field_change_exits, index, changed) != 0):
@@ -145,7 +168,8 @@ def write_of_guest(m: AnyMachine, index: AnyMachine, value: AnyMachine) -> None:
     offered = m.call(adjust, m.const(GUEST_FILE), index, value)
     for _ in m.when(index == Cause.index):
         m.state.guest_ip = offered & mask & m.select(m.slot(GuestCtl2.index + OFFSET["root_present"]) == 0, 0xFC00, 0)
-    m.call(put, m.const(GUEST_FILE), index, m.guest.at(index) & ~mask | (offered & mask), offered)
+    old = m.call(held, m.const(GUEST_FILE), index)
+    m.call(put, m.const(GUEST_FILE), index, m.call(merged, index, old, offered, mask), offered)
 
 
 def adjust(m: AnyMachine, base: AnyMachine, index: AnyMachine, value: AnyMachine) -> AnyMachine:
@@ -194,6 +218,9 @@ def put(m: AnyMachine, base: AnyMachine, index: AnyMachine, new: AnyMachine, off
         m.call(schedule)
     for _ in m.when(index == Wired.index):
         m.call(limit_wired, base)
+    for _ in m.when(m.call(is_link, base, index) != 0):
+        m.state.llbit = new & LLAddr.LLB.mask
+        file[LLAddr] = new & ~LLAddr.LLB.mask
 
 
 def limit_wired(m: AnyMachine, base: AnyMachine) -> None:
