@@ -604,10 +604,7 @@ define internal i64 @index_of(ptr %rec) alwaysinline nounwind {
   ret i64 %i
 }
 
-define internal tailcc void @undecoded_main(«ARGS») nounwind {
-  %w = call i32 @word_of_record(ptr %st, ptr %rec)
-  %i = call i64 @index_of(ptr %rec)
-  call void @decode_into(ptr %st, ptr %rec, i32 %w, i64 %i, i64 0)
+define internal i1 @word_has_break(ptr %st, i64 %i) alwaysinline nounwind {
   %bw = lshr i64 %i, 6
   %bo = shl i64 %bw, 3
   %ba = add i64 %bo, «st.break_bits»
@@ -616,6 +613,14 @@ define internal tailcc void @undecoded_main(«ARGS») nounwind {
   %bit0 = lshr i64 %bits, %bn
   %bit = and i64 %bit0, 1
   %has = icmp ne i64 %bit, 0
+  ret i1 %has
+}
+
+define internal tailcc void @undecoded_main(«ARGS») nounwind {
+  %w = call i32 @word_of_record(ptr %st, ptr %rec)
+  %i = call i64 @index_of(ptr %rec)
+  call void @decode_into(ptr %st, ptr %rec, i32 %w, i64 %i, i64 0)
+  %has = call i1 @word_has_break(ptr %st, i64 %i)
   br i1 %has, label %stop, label %go
 stop:
   store ptr @maybe_break, ptr %rec
@@ -630,6 +635,12 @@ define internal tailcc void @undecoded_slot(«ARGS») nounwind {
   %w = call i32 @word_of_record(ptr %st, ptr %rec)
   %i = call i64 @index_of(ptr %rec)
   call void @decode_into(ptr %st, ptr %rec, i32 %w, i64 %i, i64 1)
+  %has = call i1 @word_has_break(ptr %st, i64 %i)
+  br i1 %has, label %stop, label %go
+stop:
+  store ptr @maybe_break_slot, ptr %rec
+  br label %go
+go:
   %h = load ptr, ptr %rec
   musttail call tailcc void %h(«PASS»)
   ret void
@@ -760,9 +771,20 @@ define internal tailcc void @edge(«ARGS») nounwind {
   ret void
 }
 
-; A word that has a breakpoint in some page: in this one?
+; A word that has a breakpoint in some page: in this one?  If not, it is stepped over.
 define internal tailcc void @maybe_break(«ARGS») nounwind {
   call void @synchronise_main(ptr %st, ptr %rec, i64 %b, ptr %tgt)
+  call void @note_break(ptr %st)
+  ret void
+}
+
+define internal tailcc void @maybe_break_slot(«ARGS») nounwind {
+  call void @synchronise_slot(ptr %st, ptr %rec, i64 %b, ptr %tgt)
+  call void @note_break(ptr %st)
+  ret void
+}
+
+define internal void @note_break(ptr %st) nounwind {
   %hit = call i1 @at_break(ptr %st)
   %stop = select i1 %hit, i64 «stop.BREAK», i64 0
   call void @put(ptr %st, i64 «st.stop», i64 %stop)
