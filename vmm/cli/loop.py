@@ -113,11 +113,10 @@ class Debugged:
 
 def drive(driver: Driver, system: System, keyboard: Keyboard, limits: Limits) -> Outcome:
     started = time.monotonic()
-    with _listening(limits.signals):
-        while not driver.finished:
-            if early := _early(system, keyboard, limits, time.monotonic() - started):
-                return early
-            driver.advance()
+    while not driver.finished:
+        if early := _early(system, keyboard, limits, time.monotonic() - started):
+            return early
+        driver.advance()
     return _ended(system, limits)
 
 
@@ -158,7 +157,7 @@ def _ended(system: System, limits: Limits) -> Outcome:
 
 
 @contextmanager
-def _listening(heard: list[int]) -> Iterator[None]:
+def listening(heard: list[int]) -> Iterator[None]:
     """Signals end a run between two slices, when the machine is whole and the terminal can be restored."""
     before = {number: signal.signal(number, lambda got, _frame: heard.append(got)) for number in ENDING_SIGNALS}
     try:

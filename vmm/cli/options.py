@@ -118,7 +118,8 @@ DISASM = (
     Option("--aliases",   None,     False,    "print nop, move and the like where they fit"),
 )
 INFO = (
-    Option("TOPIC",       str,      None,     "what to list", choices=("cpus", "machines", "cp0", "insns")),
+    Option("TOPIC",       str,      None,     "cpus, machines, cp0 or insns", "TOPIC",
+                                              choices=("cpus", "machines", "cp0", "insns")),
 )
 
 VERBS: dict[str, Verb] = {verb.name: verb for verb in (

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from socket import socket
 
 from vmm.cli.choose import request_from
-from vmm.cli.loop import Debugged, Driver, Free, Limits, Outcome, drive
+from vmm.cli.loop import Debugged, Driver, Free, Limits, Outcome, drive, listening
 from vmm.cli.main import complain
 from vmm.cli.options import GDB_PORT
 from vmm.cli.report import as_json, figures, table
@@ -27,7 +27,7 @@ def main(options: Namespace) -> int:
     request = request_from(options)
     with _port(address) as listener:
         run = Run(options, request)
-        with _console(options, run.keyboard):
+        with _console(options, run.keyboard), listening(run.limits.signals):
             outcome = run.to_its_end(listener)
     if options.json:
         print(as_json(figures(run.system), outcome, bytes(run.said)))
@@ -44,7 +44,7 @@ class Run:
     def __init__(self, options: Namespace, request: Request) -> None:
         self.said, self.keyboard = bytearray(), Keyboard()
         self._hold = bool(options.hold)
-        self._limits = Limits(options.max_insns, options.timeout)
+        self.limits = Limits(options.max_insns, options.timeout)
         readers: list[Callable[[int], None]] = [self.said.append] if options.json else []
         if options.until is not None:
             readers.append(LineWatch(options.until, self._matched))
@@ -52,12 +52,12 @@ class Run:
 
     def _matched(self) -> None:
         """The system stops at once, so that what comes after the match is never run."""
-        self._limits.matched = True
+        self.limits.matched = True
         self.system.ending = self.system.ending or Ending(0, "--until matched")
 
     def to_its_end(self, listener: socket | None) -> Outcome:
         if listener is None:
-            return self._drive(Free(self.system, self.keyboard, self._limits))
+            return self._drive(Free(self.system, self.keyboard, self.limits))
         from vmm.debug import debug_target  # costs a moment that most runs need not spend
 
         server = Server(debug_target(self.system), listener, hold=self._hold)
@@ -69,7 +69,7 @@ class Run:
             server.close()
 
     def _drive(self, driver: Driver) -> Outcome:
-        return drive(driver, self.system, self.keyboard, self._limits)
+        return drive(driver, self.system, self.keyboard, self.limits)
 
 
 def make_system(request: Request, console: Console) -> System:

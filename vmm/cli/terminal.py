@@ -105,7 +105,10 @@ def interactive(serial: str) -> bool:
     terminal = keys()
     if serial != "stdio" or terminal is None or not os.isatty(terminal):
         return False
-    return os.tcgetpgrp(terminal) == os.getpgrp()
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:                                         # not the terminal of this session: nobody else's either
+        return True
 
 
 @contextmanager

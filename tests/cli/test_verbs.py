@@ -1,0 +1,74 @@
+"""The small verbs, and the table they come from."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import vmm
+from vmm.arch.cp0 import REGISTERS
+from vmm.arch.insns import ROWS
+from vmm.arch.models import MODELS
+from vmm.cli.options import VERBS
+
+SOURCE = """
+_start: li    $t0, 0x42
+        li    $t1, 0xbf000500
+        sw    $t0, 0($t1)
+1:      b     1b
+        nop
+"""
+
+
+@pytest.fixture
+def source(workplace: Path) -> str:
+    (workplace / "end.S").write_text(SOURCE)
+    return "end.S"
+
+
+def test_what_is_assembled_runs(source: str) -> None:
+    assert vmm("asm", source, "-o", "end.elf").status == 0
+    assert vmm("run", "end.elf", "--mode", "bare").status == 0
+
+
+@pytest.mark.parametrize("order", [(), ("--big-endian",)])
+def test_what_is_assembled_is_disassembled(source: str, order: tuple[str, ...]) -> None:
+    vmm("asm", source, "-o", "end.elf", *order)
+    lines = vmm("disasm", "end.elf", "--aliases").out.splitlines()
+    assert lines[:2] == ["_start:", "0x80100000: 24080042  li $8,66"]
+    assert lines[-1] == "0x80100014: 00000000  nop"
+
+
+def test_a_listing_shows_address_word_and_source(source: str) -> None:
+    lines = vmm("asm", source, "--base", "0x80000000").out.splitlines()
+    assert lines[0] == "0x80000000: 24080042  _start: li    $t0, 0x42"
+    assert len(lines) == 6
+
+
+def test_words_are_disassembled() -> None:
+    ran = vmm("disasm", "24420001", "0x1043ffff", "--base", "0x1000")
+    assert ran.out == "0x1000: 24420001  addiu $2,$2,1\n0x1004: 1043ffff  beq $2,$3,0x1004\n"
+
+
+def test_info_lists_every_row_of_its_table() -> None:
+    assert all(f"{name}: " in vmm("info", "cpus").out for name in MODELS)
+    assert len(vmm("info", "insns").out.splitlines()) == len(ROWS)
+    registers = [line for line in vmm("info", "cp0").out.splitlines() if "," in line[:4]]
+    assert len(registers) == len(REGISTERS)
+    assert "malta: " in vmm("info", "machines").out
+
+
+def test_the_doctor_finds_this_computer_healthy() -> None:
+    ran = vmm("doctor")
+    assert ran.status == 0 and "MISSING" not in ran.out and "llvmlite" in ran.out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_option_is_in_the_help(verb: str) -> None:
+    shown = vmm(verb, "--help")
+    assert shown.status == 0
+    assert all(flag in shown.out for option in VERBS[verb].options for flag in option.flags.split())
+
+
+def test_help_names_every_verb() -> None:
+    assert all(f"  {verb} " in vmm("--help").out for verb in VERBS)
