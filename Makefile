@@ -1,0 +1,51 @@
+# What a developer types.  `make help` lists it.  At first only git, make and Python 3.11 or newer must be there.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+BENCH  ?= ../shared/bench
+PCT    ?= 10
+TOOLS  := gdb-multiarch mipsel-linux-gnu-gcc mips-linux-gnu-gcc mips64el-linux-gnuabi64-gcc
+
+.PHONY: help run test check tools bench startup soak clean
+help:
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+
+run: $(BIN)/vmm ## install into .venv and boot the bundled guest
+	@$(BIN)/vmm run
+
+test: tools check ## install what the tests need, then lint, types, layers, tests
+
+check: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n auto -m "not soak"
+
+bench: $(VENV)/dev ## instructions a second beside QEMU: BENCH=folder of the programs, PCT=1, 10 or 100
+	@sh tools/install $(TOOLS) qemu-system-mipsel gcc
+	$(BIN)/python bench/bench.py --source "$(BENCH)" --percent $(PCT)
+	$(BIN)/python bench/startup.py
+
+startup: $(BIN)/vmm ## time and memory of a whole run of the bundled guest
+	$(BIN)/python bench/startup.py
+
+soak: tools $(VENV)/dev ## the long tests
+	$(BIN)/pytest -n auto -m soak
+
+tools:
+	@sh tools/install $(TOOLS)
+
+clean: ## remove .venv and what tools leave behind
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build
+
+$(BIN)/python:
+	@sh tools/venv "$(PYTHON)" $(VENV)
+
+$(BIN)/vmm: $(BIN)/python pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/dev: $(BIN)/python pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@touch $@
