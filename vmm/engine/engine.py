@@ -12,7 +12,7 @@ from vmm.engine.handlers import BLOCK, RECORD, SLOT_DISTANCE, VIEW, VIEWS
 from vmm.engine.native import FIXED, pre_release_6
 from vmm.engine.reference import ReferenceEngine
 from vmm.engine.runtime import SHARED, SHARED_SLOTS
-from vmm.engine.store import PAGE, Block, Memory, State
+from vmm.engine.store import PAGE, Block, Memory, State, break_links
 from vmm.errors import ConfigError
 
 POOL_BLOCKS = 1536
@@ -112,6 +112,7 @@ class NativeEngine:
         self._shared.words[AT["cpu_count"]] = len(self._states)
 
     def run(self, state: State) -> Stop:
+        break_links(self._states, state)
         return Stop(self._run(state.address))
 
     def service(self, state: State, name: str, *words: int) -> int:

@@ -18,7 +18,7 @@ from vmm.arch.privileged.translate import FETCH, LOAD, STORE
 from vmm.arch.rows import Insn, available, decode, decode_tree
 from vmm.arch.state import GUEST_FILE, OFFSET, ROOT_FILE
 from vmm.arch.stops import Stop
-from vmm.engine.store import PAGE, Memory, State
+from vmm.engine.store import PAGE, Memory, State, break_links
 
 MASK = (1 << 64) - 1
 PAGE_SHIFT = PAGE.bit_length() - 1
@@ -336,11 +336,13 @@ class ReferenceEngine:
         self.big_endian, self.memory = big_endian, memory_of_machine
         self.tree = decode_tree(available(rows_before_6(), release=model.release, bits=model.bits, ases=model.ases))
         self._machines: dict[int, Numbers] = {}
+        self._states: list[State] = []
         self._decoded: dict[int, Insn | None] = {}
         self._split: dict[int, dict[str, int]] = {}
 
     def attach(self, state: State) -> None:
         self._machines[state.address] = Numbers(state, self.big_endian, self.memory)
+        self._states.append(state)
 
     def service(self, state: State, name: str, *words: int) -> int:
         state.stop = 0
@@ -359,6 +361,7 @@ class ReferenceEngine:
     def run(self, state: State) -> Stop:
         """The loop of the native engine's ``run``, in Python."""
         m = self._machines[state.address]
+        break_links(self._states, state)
         state.stop, look = 0, True
         while True:
             if look:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+from collections.abc import Iterable
 
 from vmm.arch.state import COUNT, OFFSET, REGION_CAPACITY, REGION_SLOTS, RegionSlot
 from vmm.errors import ConfigError
@@ -52,6 +53,13 @@ class State:
         """All of a slot that is an array."""
         start = OFFSET[name]
         return self.words[start:start + COUNT[name]]
+
+
+def break_links(states: Iterable[State], running: State) -> None:
+    """A CPU that runs may store where others hold a link, so theirs end: their SC fails (mips.md 6, LL/SC)."""
+    for state in states:
+        if state is not running:
+            state.llbit = 0
 
 
 class Memory:
