@@ -1,0 +1,160 @@
+"""Instructions a second of this engine and of QEMU on the same programs, side by side.
+
+Every figure is a whole process: start, load, run, exit, in user seconds as the operating system accounts the
+finished child.  The ways are run in turn, round by round, so that a slow moment of the computer hits them
+all; the median of the rounds counts.  The instructions are those that our machine retires bare, where every
+instruction is the guest's.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+NULL = "null"                                               # a program that does nothing: start-up and exit
+OUTSIDE = {                                                 # what no core here has: floating point
+    "matmul_dbl", "nbody_f",
+}
+QEMU = ("qemu-system-mipsel", "-M", "malta", "-cpu", "24Kf", "-m", "64", "-vga", "none", "-nic", "none", "-display",
+        "none", "-monitor", "none", "-no-reboot", "-serial", "stdio", "-kernel")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    name: str
+    before: tuple[str, ...]
+    after: tuple[str, ...] = ()
+
+    def command(self, image: Path) -> list[str]:
+        return [*self.before, str(image), *self.after]
+
+
+def ours(mode: str) -> Way:
+    return Way(mode, (sys.executable, "-m", "vmm", "run"), ("--mode", mode, "-m", "64M"))
+
+
+class Failed(Exception):
+    """A program did not say what it should."""
+
+
+def build(source: Path, percent: int, folder: Path) -> dict[str, Path]:
+    """The programs by name, built outside of their source."""
+    if not (source / "Makefile").is_file():
+        raise Failed(f"{source}: no Makefile of the benchmarks there; say make bench BENCH=folder")
+    work = folder / "source"
+    if not work.exists():
+        shutil.copytree(source, work, ignore=shutil.ignore_patterns("build"), copy_function=shutil.copyfile)
+        for path in [work, *(p for p in work.rglob("*") if p.is_dir())]:
+            path.chmod(0o755)
+    subprocess.run(["make", "-s", "-C", str(work), f"PCT={percent}", "bare32"], check=True)
+    built = sorted((work / "build" / f"bare32-{percent}").glob("*.elf"))
+    return {path.stem: path for path in built if path.stem not in OUTSIDE}
+
+
+def expected(source: Path, percent: int) -> dict[str, str]:
+    lines = (source / "expected.txt").read_text().splitlines()
+    return {line.split()[0]: line for line in lines if f" pct={percent} " in line}
+
+
+def user_seconds(command: list[str], line: str) -> float:
+    """Run once; the program must print its line."""
+    read, write = os.pipe()
+    null = os.open(os.devnull, os.O_RDWR)
+    child = os.posix_spawnp(command[0], command, os.environ, file_actions=[
+        (os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, write, 1), (os.POSIX_SPAWN_DUP2, null, 2),
+        (os.POSIX_SPAWN_CLOSE, read)])
+    os.close(write)
+    os.close(null)
+    with os.fdopen(read, "rb") as pipe:
+        said = pipe.read().decode("utf-8", "replace").strip()
+    _, status, usage = os.wait4(child, 0)
+    if said != line or status:
+        raise Failed(f"{' '.join(command)}: printed {said!r} with wait status {status}, not {line!r}")
+    return usage.ru_utime
+
+
+def instructions(image: Path) -> int:
+    command = [*ours("bare").command(image), "--json"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
+    return int(json.loads(done.stdout)["retired"])
+
+
+def mean(values: list[float]) -> float:
+    return math.exp(statistics.fmean(map(math.log, values))) if values else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One program: its instructions, and its median seconds by way."""
+    name: str
+    count: int
+    seconds: dict[str, float]
+
+    def rate(self, way: str, start: float = 0.0) -> float:
+        """Million instructions a second, with or without the seconds of start-up."""
+        return self.count / max(self.seconds[way] - start, 0.001) / 1e6
+
+
+def measured(name: str, image: Path, line: str, ways: list[Way], rounds: int) -> Row:
+    runs: dict[str, list[float]] = {way.name: [] for way in ways}
+    for _ in range(rounds):
+        for way in ways:
+            runs[way.name].append(user_seconds(way.command(image), line))
+    return Row(name, instructions(image), {way: statistics.median(times) for way, times in runs.items()})
+
+
+def report(images: dict[str, Path], lines: dict[str, str], ways: list[Way], rounds: int) -> None:
+    names = [way.name for way in ways]
+    last = names[-1]
+    print(f"{'program':12}{'M insns':>9}" + "".join(f"{name + ' s':>9}{'M/s':>7}" for name in names)
+          + "".join(f"{name + '/' + last:>12}" for name in names[:-1]))
+    rows: list[Row] = []
+    start = dict.fromkeys(names, 0.0)
+    for name in sorted(images, key=lambda name: (name != NULL, name)):
+        row = measured(name, images[name], lines[name], ways, rounds)
+        print(f"{name:12}{row.count / 1e6:9.1f}" + "".join(f"{row.seconds[n]:9.2f}{row.rate(n):7.0f}" for n in names)
+              + "".join(f"{row.rate(n) / row.rate(last):12.2f}" for n in names[:-1]), flush=True)
+        if name == NULL:
+            start = row.seconds
+        else:
+            rows.append(row)
+    for text, base in (("mean", dict.fromkeys(names, 0.0)), ("mean less start", start)):
+        rates = {n: mean([row.rate(n, base[n]) for row in rows]) for n in names}
+        print(f"{text:21}" + "".join(f"{'':9}{rates[n]:7.0f}" for n in names)
+              + "".join(f"{rates[n] / rates[last]:12.2f}" for n in names[:-1]))
+    print(f"user seconds of whole processes, median of {rounds}; geometric means; {NULL} is start-up and exit")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--source", type=Path, required=True, help="folder of the benchmark programs")
+    parser.add_argument("--percent", type=int, default=10, choices=(1, 10, 100), help="how much work")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--build", type=Path, default=Path("build/bench"))
+    parser.add_argument("--without-vz", action="store_true")
+    parser.add_argument("programs", nargs="*", help="only these")
+    options = parser.parse_args()
+    ways = [ours("bare")] + ([] if options.without_vz else [ours("vz")])
+    if shutil.which(QEMU[0]):
+        ways.append(Way("qemu", QEMU))
+    try:
+        images = build(options.source, options.percent, options.build)
+        lines = expected(options.source, options.percent)
+        wanted = {NULL, *options.programs} if options.programs else set(lines)
+        chosen = {name: path for name, path in images.items() if name in wanted}
+        report(chosen, lines, ways, options.rounds)
+    except (Failed, subprocess.CalledProcessError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
