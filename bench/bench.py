@@ -18,6 +18,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+# Warm means: with Python's own cache too.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 NULL = "null"                                               # a program that does nothing: start-up and exit
 OUTSIDE = {                                                 # what no core here has: floating point
     "matmul_dbl", "nbody_f",
@@ -67,7 +69,7 @@ def user_seconds(command: list[str], line: str) -> float:
     """Run once; the program must print its line."""
     read, write = os.pipe()
     null = os.open(os.devnull, os.O_RDWR)
-    child = os.posix_spawnp(command[0], command, os.environ, file_actions=[
+    child = os.posix_spawnp(command[0], command, ENVIRONMENT, file_actions=[
         (os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, write, 1), (os.POSIX_SPAWN_DUP2, null, 2),
         (os.POSIX_SPAWN_CLOSE, read)])
     os.close(write)
@@ -82,7 +84,8 @@ def user_seconds(command: list[str], line: str) -> float:
 
 def instructions(image: Path) -> int:
     command = [*ours("bare").command(image), "--json"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True,
+                          env=ENVIRONMENT)
     return int(json.loads(done.stdout)["retired"])
 
 

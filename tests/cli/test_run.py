@@ -1,14 +1,18 @@
 """``vmm run``: endings and their statuses, limits, reports, and that two runs are one."""
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import vmm as package
 from tests.support.cli import vmm
 
+ROOT = Path(package.__file__).parent.parent
 MODES = ("bare", "te", "vz")
 LAST_LINE = "all 71 checks passed"
 
@@ -146,3 +150,11 @@ def test_help_costs_no_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     before = set(sys.modules)
     assert "usage" in vmm("run", "--help").out
     assert not [name for name in set(sys.modules) - before if name.startswith(("vmm.engine", "vmm.guest", "llvmlite"))]
+
+
+def test_two_processes_agree_whatever_their_hash_seed() -> None:
+    """Nothing depends on the order of a set."""
+    def run(seed: str) -> bytes:
+        return subprocess.run([sys.executable, "-m", "vmm", "run", "--json"], stdin=subprocess.DEVNULL, check=True,
+                              capture_output=True, cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": seed}).stdout
+    assert run("1") == run("2")

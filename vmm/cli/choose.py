@@ -1,4 +1,4 @@
-"""From options to a ``Request``: which image, in which mode, on which CPU, with what memory.
+"""From options to a system: which image, in which mode, on which CPU, with what memory.
 
 What the user left open is chosen by the image: the mode by where it is linked, the CPU by mode and width.
 """
@@ -8,12 +8,13 @@ from argparse import Namespace
 from pathlib import Path
 
 from vmm.arch.models import CpuModel, find_model
+from vmm.cli.options import RUN, Option
 from vmm.errors import ConfigError
 from vmm.guest.board import find_board, parse_size
-from vmm.guest.bundled import build
+from vmm.guest.console import Console
 from vmm.guest.image import Image, load_image, parse_image
 from vmm.guest.placement import TE_KSEG0, Mode
-from vmm.guest.system import Request
+from vmm.guest.system import Request, System
 
 BUNDLED = "bundled"                                         # the path of an image that has none
 LARGEST_INITRD = 1 << 30
@@ -31,6 +32,30 @@ CANNOT = {                                                  # flags of an image 
 # fmt: on
 
 
+def request(image: str | None = None, **options: object) -> Request:
+    """The same for programs: ``options`` are named as on the command line, ``cpu="P5600"``, ``memory="64M"``."""
+    usual = {_name(option): option.default for option in RUN}
+    for name in options:
+        if name not in usual:
+            raise ConfigError(f"{name}={options[name]!r}: there is no such option; there are {', '.join(sorted(usual))}")
+    return request_from(Namespace(**{**usual, **options, "IMAGE": image}))
+
+
+def _name(option: Option) -> str:
+    return option.name or option.flags.split()[-1].lstrip("-").replace("-", "_")
+
+
+def make_system(request: Request, console: Console) -> System:
+    """The hypervisor is imported only by a run that has one."""
+    if request.mode == "bare":
+        from vmm.guest.bare import BareSystem
+
+        return BareSystem(request, console)
+    from vmm.guest.hypervised import HypervisedSystem
+
+    return HypervisedSystem(request, console)
+
+
 def request_from(options: Namespace) -> Request:
     board = find_board(options.machine)
     memory = board.ram_default if options.memory is None else parse_size(options.memory)
@@ -45,6 +70,8 @@ def request_from(options: Namespace) -> Request:
 
 def _image_and_mode(path: str | None, wanted: Mode | None) -> tuple[Image, Mode]:
     if path is None:
+        from vmm.guest.bundled import build  # the assembler, which an image does not need
+
         mode: Mode = wanted or "vz"
         return parse_image(BUNDLED, build(mode)), mode
     image = load_image(path)

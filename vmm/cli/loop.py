@@ -11,11 +11,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from vmm.cli.terminal import Keyboard, wait_for_key
-from vmm.gdbstub.server import Server
 from vmm.guest.system import System
+
+if TYPE_CHECKING:                                           # a run without a debugger need not load it
+    from vmm.gdbstub.server import Server
 
 RAN_OUT = 124
 WAIT_SECONDS = 0.05                                         # how long a key or a signal may go unnoticed

@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from socket import socket
 
-from vmm.cli.choose import request_from
+from vmm.cli.choose import make_system, request_from
 from vmm.cli.loop import Debugged, Driver, Free, Limits, Outcome, drive, listening
 from vmm.cli.main import complain
 from vmm.cli.options import GDB_PORT
 from vmm.cli.report import as_json, figures, table
 from vmm.cli.terminal import Keyboard, LineWatch, interactive, keys, raw
 from vmm.errors import ConfigError
-from vmm.gdbstub.server import Server, listen
 from vmm.guest.console import Console, StreamConsole, Tee, open_console
 from vmm.guest.system import Ending, Request, System
 
@@ -59,6 +58,7 @@ class Run:
         if listener is None:
             return self._drive(Free(self.system, self.keyboard, self.limits))
         from vmm.debug import debug_target  # costs a moment that most runs need not spend
+        from vmm.gdbstub.server import Server
 
         server = Server(debug_target(self.system), listener, hold=self._hold)
         host, port = listener.getsockname()[:2]
@@ -70,17 +70,6 @@ class Run:
 
     def _drive(self, driver: Driver) -> Outcome:
         return drive(driver, self.system, self.keyboard, self.limits)
-
-
-def make_system(request: Request, console: Console) -> System:
-    """The hypervisor is imported only by a run that has one."""
-    if request.mode == "bare":
-        from vmm.guest.bare import BareSystem
-
-        return BareSystem(request, console)
-    from vmm.guest.hypervised import HypervisedSystem
-
-    return HypervisedSystem(request, console)
 
 
 def _gdb_address(options: Namespace) -> str | None:
@@ -97,6 +86,8 @@ def _port(address: str | None) -> Iterator[socket | None]:
     if address is None:
         yield None
         return
+    from vmm.gdbstub.server import listen
+
     with listen(address) as listener:
         yield listener
 
