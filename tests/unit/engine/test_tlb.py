@@ -224,7 +224,8 @@ def test_wired_wraps_at_the_size_of_the_tlb(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(("offered", "taken"), [
-    (0, 0), (0x6000, 0x6000), (0x1FFF_E000, 0x1FFF_E000), (0x2000, 0), (0x1_6000, 0x6000), (0x1_8000, 0), (-1, 0x1FFF_E000)])
+    (0, 0), (0x6000, 0x6000), (0x1FFF_E000, 0x1FFF_E000), (0x2000, 0), (0x1_6000, 0x6000), (0x1_8000, 0),
+    (-1, 0x1FFF_E000)])
 def test_page_mask_takes_only_legal_masks(rig: Rig, offered: int, taken: int) -> None:
     rig.cpu.gpr[8] = offered & MASK
     do(rig, "mtc0 $8, $5")
