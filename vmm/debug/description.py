@@ -14,7 +14,7 @@ from xml.sax.saxutils import quoteattr
 from vmm.arch.cp0.fields import Bits, Register
 from vmm.arch.cp0.registers import Cause, GuestCtl0
 from vmm.arch.exceptions import ExcCode, GExcCode
-from vmm.debug.layout import Kind, Row
+from vmm.debug.layout import Kind, Row, has_fields
 
 ENUMS: dict[Bits, type[IntEnum]] = {Cause.ExcCode: ExcCode, GuestCtl0.GExcCode: GExcCode}
 """Codes with names; fields whose own kind is an enumeration need no row."""
@@ -40,7 +40,7 @@ def target_xml(rows: Iterable[Row], *, wide: bool) -> str:
 def _feature(name: str, rows: list[Row]) -> Iterator[str]:
     yield f"<feature name={quoteattr(name)}>"
     for row in rows:
-        if row.register is not None and _has_fields(row.register):
+        if row.register is not None and has_fields(row.register):
             yield from _type(row.register)
     for row in rows:
         group = ' group="system"' if row.kind is Kind.CP0 else ""
@@ -49,17 +49,11 @@ def _feature(name: str, rows: list[Row]) -> Iterator[str]:
 
 
 def _type_of(row: Row) -> str:
-    if row.register is not None and _has_fields(row.register):
+    if row.register is not None and has_fields(row.register):
         return f"{row.name}_fields"
     if row.kind is Kind.ABSENT and row.size == 8:
         return "ieee_double"
     return f"uint{8 * row.size}"
-
-
-def _has_fields(register: type[Register]) -> bool:
-    """A register that is one number throughout is shown as a number."""
-    width = 64 if register.bits64 else 32
-    return bool(register.fields) and not (len(register.fields) == 1 and register.fields[0].width >= width - 1)
 
 
 def _type(register: type[Register]) -> Iterator[str]:

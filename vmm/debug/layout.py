@@ -1,7 +1,7 @@
 """Which registers a debugger sees of a CPU, and under which numbers.
 
-Invariant: numbers 0..71 are those that GDB's own MIPS features demand; behind them, GDB 13 shows 74..89 as 32 bits
-wide, so CP0 registers of 64 bits are at 72, 73 and from 90 on.  General registers are 64 bits wide on every core,
+Invariant: numbers 0..71 are those that GDB's own MIPS features demand; behind them, GDB 13 shows 74..89 as plain
+32-bit numbers, so no register of 64 bits and none with fields is there.  General registers are 64 bits wide on every core,
 because one debugger session can look at the host and at its guest only if both have one layout.
 (GDB manual, appendix G.5.7 "MIPS Features")
 """
@@ -41,8 +41,7 @@ class Row:
 SP, RA = 29, 31
 STATUS, LO, HI, BADVADDR, CAUSE, PC = 32, 33, 34, 35, 36, 37
 FIRST_FPR, FCSR, FIR = 38, 70, 71
-WIDE_NUMBERS = (72, 73)
-NARROW_NUMBERS = range(74, 90)
+PLAIN_NUMBERS = {64: range(72, 74), 32: range(74, 90)}
 FREE_NUMBERS = 90
 
 
@@ -76,9 +75,17 @@ def _others(present: Iterable[type[Register]]) -> Iterator[Row]:
     wanted = {register.index for register in present} - {Status.index, BadVAddr.index, Cause.index}
     registers = [REGISTERS[index] for index in sorted(wanted)]
     free = count(FREE_NUMBERS)
-    numbers = {True: chain(WIDE_NUMBERS, free), False: chain(NARROW_NUMBERS, free)}
+    plain = {width: iter(numbers) for width, numbers in PLAIN_NUMBERS.items()}
     for register in registers:
-        yield _cp0_row(next(numbers[register.bits64]), register)
+        number = None if has_fields(register) else next(plain[64 if register.bits64 else 32], None)
+        yield _cp0_row(next(free) if number is None else number, register)
+
+
+def has_fields(register: type[Register]) -> bool:
+    """False for a register that is one number throughout."""
+    fields = register.fields
+    return bool(fields) and not (len(fields) == 1 and fields[0].width >= 31)
+
 
 
 def _cp0_row(number: int, register: type[Register]) -> Row:

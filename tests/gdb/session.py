@@ -1,0 +1,56 @@
+"""Whole sessions of the installed gdb-multiarch with a system: commands in, what GDB printed out."""
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from vmm.arch.models import find_model
+from vmm.cli.run import make_system
+from vmm.debug import DebugTarget, debug_target
+from vmm.gdbstub import Server, listen
+from vmm.guest import bundled
+from vmm.guest.board import find_board
+from vmm.guest.console import MemoryConsole
+from vmm.guest.image import Image, parse_image
+from vmm.guest.system import Request
+
+GDB = ("timeout", "15", "gdb-multiarch", "-nx", "-q", "-batch", "-ex", "set width 0", "-ex", "set remotetimeout 60",
+       "-ex", "set heuristic-fence-post 64")
+"""The bound is for a hang only."""
+
+
+def target(mode: bundled.Mode, cpu: str, image: Image | None = None, *, host_cpus: int = 1, cpus: int = 1,
+           big_endian: bool = False) -> DebugTarget:
+    """A system that stands at its first instruction; the bundled guest, unless there is an image."""
+    guest = image or parse_image("kernel.elf", bundled.build(mode, big_endian, 12))
+    request = Request(guest, mode, find_model(cpu), find_board("malta"), 32 << 20, host_cpus=host_cpus, cpus=cpus)
+    return debug_target(make_system(request, MemoryConsole()))
+
+
+def run_gdb(debugged: DebugTarget, folder: Path, *commands: str, log: bool = False) -> str:
+    """One debugger session, connected first.  ``log``: the packets go to ``folder/packets``."""
+    server = Server(debugged, listen("0"))
+    line = [*GDB, *(("-ex", f"set remotelogfile {folder / 'packets'}") if log else ()),
+            "-ex", f"target extended-remote 127.0.0.1:{server.port}"]
+    for command in commands:
+        line += ["-ex", command]
+    output = folder / "gdb.txt"
+    with output.open("w") as file:
+        process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
+        while process.poll() is None:
+            server.step(wait=False)
+    server.close()
+    text = output.read_text()
+    assert process.returncode == 0, text
+    return text
+
+
+def by_heading(text: str) -> dict[str, str]:
+    """What was printed behind each ``echo [name]\\n``."""
+    _, *parts = re.split(r"^\[([a-z0-9 -]+)\]\n", text, flags=re.MULTILINE)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def heading(name: str) -> str:
+    return f"echo [{name}]\\n"
