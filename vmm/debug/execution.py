@@ -13,7 +13,7 @@ from vmm.debug.access import access_of
 from vmm.debug.ending import Endings
 from vmm.debug.plan import Plan, make_plan
 from vmm.debug.points import Points
-from vmm.debug.worlds import GUEST, HOST, Worlds, cpu_thread
+from vmm.debug.worlds import HOST, Worlds, cpu_thread
 from vmm.engine.cpu import Watch
 from vmm.gdbstub.target import (
     SIGINT,
@@ -40,14 +40,14 @@ class Execution:
         self.points = Points(self.system.machine.model.bits)
         self.said: list[str] = []
         self._plan: Plan | None = None
-        self._interrupted = False
+        self._interrupted = self._guest_debugged = False
         self._installed: tuple[frozenset[int], tuple[Watch, ...]] = frozenset(), ()
         self._fresh: set[int] = set()       # CPUs that have not moved since the resume: GDB knows where they stand
         self._journey: _Journey | None = None
 
     # -- what the stub calls ---------------------------------------------------------------------------------
     def resume(self, actions: Mapping[ThreadId, Action], *, guest_attached: bool) -> None:
-        self._interrupted = False
+        self._interrupted, self._guest_debugged = False, guest_attached
         if not actions:
             actions = {cpu_thread(0): RangeStep(0, 0)}
         self._plan = make_plan(actions, len(self.cpus), len(self.worlds.guests), guest_attached=guest_attached)
@@ -203,11 +203,13 @@ class Execution:
         return None
 
     def _crossed(self, plan: Plan, cpu: int, now: ThreadId) -> Stopped:
-        """A step led into a guest or out of it."""
-        if now.pid == GUEST and now.tid - 1 in plan.held:
+        """A step led into a guest or out of it.  Signal 0: it is not the stepping thread that GDB is told of."""
+        if now.pid == HOST:
+            return Stopped(now)
+        if now.tid - 1 in plan.held:
             self.said.append(HELD)
             return Stopped(cpu_thread(cpu))
-        return Stopped(now)
+        return Stopped(now, 0) if self._guest_debugged else Stopped(cpu_thread(cpu))
 
     def _goes_on(self, plan: Plan, pc: int) -> bool:
         action = plan.action

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 
 from vmm.arch.cp0.fields import Register, sign_extended
-from vmm.arch.cp0.registers import Cause, Count, GTOffset, GuestCtl0, GuestCtl1
+from vmm.arch.cp0.registers import EPC, Cause, Count, GTOffset, GuestCtl0, GuestCtl1
 from vmm.arch.exceptions import ExcCode, GExcCode
 from vmm.arch.state import GUEST_FILE, ROOT_FILE
 from vmm.debug.host import core_register, set_core_register
@@ -18,7 +18,7 @@ from vmm.debug.layout import Kind, Row, layout
 from vmm.debug.snapshot import Snapshot
 from vmm.debug.view import Locate, View
 from vmm.engine.cpu import Cpu
-from vmm.gdbstub.target import MemoryFault
+from vmm.gdbstub.target import MemoryFault, TargetError
 from vmm.guest.hypervised import HypervisedSystem
 from vmm.kvm.te.addresses import PHYSICAL_MASK, Segment, segment
 from vmm.kvm.te.backend import TrapAndEmulate
@@ -29,6 +29,10 @@ from vmm.kvm.vz.backend import VzBackend
 from vmm.kvm.vz.guest import ALWAYS_SAVED
 
 WORD = 0xFFFF_FFFF
+HANDLERS_OWN = frozenset({26, 27})
+"""k0 and k1: between the vector and the end of saving they hold the handler's values."""
+SAVING_BYTES = 30 * 4
+"""The stores of all other general registers, with which common_exit begins (EN-11)."""
 
 
 class GuestView(View):
@@ -46,22 +50,41 @@ class GuestView(View):
 
     @property
     def pc(self) -> int:
-        cpu = self.cpu
-        return self.vcpu.pc if cpu is None else cpu.pc
+        if (cpu := self.cpu) is not None:
+            return cpu.pc
+        cpu = self._leaving()
+        return self.vcpu.pc if cpu is None else cpu.root[EPC]
 
-    def core(self, row: Row) -> int:
+    def core(self, row: Row) -> int | None:
         vcpu, cpu = self.vcpu, self.cpu
         if cpu is not None:
             return core_register(cpu, row)
+        if row.kind is Kind.PC:
+            return self.pc
+        if (cpu := self._leaving()) is not None and cpu.pc < self._label("common_exit") + SAVING_BYTES:
+            return None if row.index in HANDLERS_OWN else core_register(cpu, row)
         if row.kind is Kind.GPR:
             return vcpu.gpr[row.index]
-        return {Kind.HI: vcpu.hi, Kind.LO: vcpu.lo, Kind.PC: vcpu.pc}[row.kind]
+        return vcpu.hi if row.kind is Kind.HI else vcpu.lo
+
+    def _leaving(self) -> Cpu | None:
+        """The CPU whose host code has been entered from this guest and has not saved all of its registers (EN-9..11).
+        """
+        for cpu in self.machine.cpus:
+            if self.system.vcpu_on(cpu.number) is self.vcpu and not self.system.in_guest(cpu.number):
+                return cpu if self.vcpu.guest_ebase <= cpu.pc < self._label("call_handle_exit") else None
+        return None
+
+    def _label(self, name: str) -> int:
+        return self.system.kernel.symbols[f"vcpu{self.vcpu.number}_{name}"]
 
     def set_core(self, row: Row, value: int) -> None:
         vcpu, cpu = self.vcpu, self.cpu
         if cpu is not None:
             set_core_register(cpu, row, value)
             return
+        if self._leaving() is not None:
+            raise TargetError(f"{row.name}: the world switch is just saving the guest's registers; step past it first")
         match row.kind:
             case Kind.GPR:
                 vcpu.gpr[row.index] = value

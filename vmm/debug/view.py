@@ -65,11 +65,11 @@ class View(ABC):
         if row.kind is Kind.ABSENT:
             return None
         value = self.core(row) if row.register is None else read(row.register)
-        return value & (1 << 8 * row.size) - 1
+        return None if value is None else value & (1 << 8 * row.size) - 1
 
     @abstractmethod
-    def core(self, row: Row) -> int:
-        """A general register, hi, lo or pc."""
+    def core(self, row: Row) -> int | None:
+        """A general register, hi, lo or pc; None while it is nowhere."""
 
     @abstractmethod
     def set_core(self, row: Row, value: int) -> None: ...
