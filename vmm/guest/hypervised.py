@@ -148,7 +148,7 @@ class HypervisedSystem:
         segments = [Segment(code.address, b"".join(word.to_bytes(4, order) for word in code.words),  # type: ignore[arg-type]
                             4 * len(code.words)) for code in self.kernel.code]
         return executable(segments, entry=self.kernel.code[0].address, symbols=self.kernel.symbols, bits=bits,
-                          big_endian=self.machine.big_endian, release=self.request.cpu.release)
+                          big_endian=self.machine.big_endian, release=2 if self.request.cpu.release < 6 else 6)
 
     def destroy_guest(self) -> None:
         self._finish(Ending(0, "the guest was destroyed"))
