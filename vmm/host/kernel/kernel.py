@@ -248,6 +248,7 @@ class Kernel:
             cpu.mtc0(register, value)
         self.tlbs[number].flush_all()
         self.contexts.switch(number, self.init_mm)
+        cpu.pc = self.symbols["returned"]              # in C, with nothing called
 
     def _switch_in(self, cpu: int, task: Task) -> None:
         self.ram.store(physical_address(task.thread_info) + TI_CPU, 4, cpu)
