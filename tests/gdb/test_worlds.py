@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from vmm.arch.cp0.fields import sign_extended
+
 from . import programs
 from .session import by_heading, heading, run_gdb, target
 
@@ -133,8 +135,9 @@ def test_control_c_finds_the_guest(tmp_path: Path) -> None:
 def test_host_cpus_stand_while_others_run(tmp_path: Path) -> None:
     """Scheduler-locking: what is not named does not move."""
     debugged = target("bare", "24Kf", programs.image(programs.FOREVER), host_cpus=2)
-    debugged.system.machine.cpus[1].state.halted = 0
-    text = run_gdb(debugged, tmp_path, "set scheduler-locking on", "thread 2", "set $pc = 0x80100000", "stepi 5",
+    second = debugged.system.machine.cpus[1]
+    second.state.halted, second.pc = 0, sign_extended(programs.BASE)
+    text = run_gdb(debugged, tmp_path, "set scheduler-locking on", "thread 2", "stepi 5",
                    "info threads")
     assert re.search(r'1 +Thread 1.1 "hcpu0" \(kernel\) +0x80100000', text)
     assert re.search(r'2 +Thread 1.2 "hcpu1" \(kernel\) +0x80100004', text)

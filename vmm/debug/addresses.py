@@ -12,8 +12,6 @@ WORD = 0xFFFF_FFFF
 
 def forms(address: int, bits: int) -> tuple[int, ...]:
     """What the CPU may call this address, the likeliest first."""
-    if bits == 32:
-        return (sign_extended(address),)
-    if address >> 31 == 1:
-        return address, sign_extended(address)
-    return (address,)
+    if address >> 31 != 1:
+        return (address,)
+    return (sign_extended(address),) if bits == 32 else (address, sign_extended(address))

@@ -26,8 +26,12 @@ from vmm.gdbstub.target import (
     ThreadId,
 )
 
-SLICE_TICKS = 100_000
-"""Of free running: below a millisecond of computing, a few when the guest exits all the time."""
+SLICE_TICKS = range(4_000, 40_001)
+"""Of free running: the shortest and longest.  A slice grows while the guest computes, and is short while it exits."""
+BARE_SLICE_TICKS = 20_000
+"""On the bare machine, where nobody counts how often Python is needed."""
+MOST_EXITS = 8
+"""In a slice, about a millisecond."""
 SLICE_STEPS = 500
 """Of running instruction by instruction."""
 HELD = "guest entry held: resume the guest's threads too (set schedule-multiple on), or detach it\n"
@@ -44,6 +48,7 @@ class Execution:
         self._installed: tuple[frozenset[int], tuple[Watch, ...]] = frozenset(), ()
         self._fresh: set[int] = set()       # CPUs that have not moved since the resume: GDB knows where they stand
         self._journey: _Journey | None = None
+        self._ticks, self._exits = SLICE_TICKS[0], 0
 
     # -- what the stub calls ---------------------------------------------------------------------------------
     def resume(self, actions: Mapping[ThreadId, Action], *, guest_attached: bool) -> None:
@@ -137,7 +142,7 @@ class Execution:
         for cpu in plan.cpus:
             if self._would_run_held(plan, cpu):
                 return self._held(cpu)
-        until = min(cpu.ticks for cpu in self.cpus) + SLICE_TICKS
+        until = min(cpu.ticks for cpu in self.cpus) + self._slice_ticks()
         while self.system.ending is None and min(cpu.ticks for cpu in self.cpus) < until:
             found = self.system.run(until)
             if found is None:
@@ -147,6 +152,16 @@ class Execution:
                 return event
             self.cpus[found.cpu].state.skip_break = 1
         return None
+
+    def _slice_ticks(self) -> int:
+        """By what the guest did in the slice before, not by a clock: a debugged run is like any other."""
+        if not self.worlds.guests:
+            return BARE_SLICE_TICKS
+        exits = sum(self.system.exits.values())
+        calm = exits - self._exits <= MOST_EXITS
+        self._exits = exits
+        self._ticks = min(self._ticks * 2, SLICE_TICKS[-1]) if calm else SLICE_TICKS[0]
+        return self._ticks
 
     def _meaning(self, plan: Plan, cpu: int, stop: Stop) -> Stopped | None:
         if stop is Stop.WATCH:

@@ -6,7 +6,7 @@ fault registers nor timers, and knows no rule that the machine does not.
 from __future__ import annotations
 
 from vmm.arch.cp0.fields import Register
-from vmm.arch.cp0.registers import Status
+from vmm.arch.cp0.registers import Cause, Count, Random, Status
 from vmm.arch.exceptions import ExcCode
 from vmm.arch.privileged import cp0, mode, timer, translate
 from vmm.arch.state import GUEST_FILE, ROOT_FILE
@@ -24,23 +24,36 @@ _REASONS = {
     ExcCode.TLBRI: "TLB read inhibit",
 }
 
+LIVE: frozenset[type[Register]] = frozenset({Count, Random, Cause})
+"""Registers that change by themselves: their cells alone do not say what they hold."""
+
 
 class Snapshot:
     def __init__(self, cpu: Cpu) -> None:
         self.state = State()
         self.state.block.bytes[:] = cpu.state.block.bytes
         self._numbers = Numbers(self.state, cpu.big_endian, Memory(0))
-        timer.look_around(self._numbers)    # what the CPU does before its next instruction: Cause is up to date
-        self.state.trap = self.state.trap_refill = 0
+        self._settled = False
 
     # -- CP0 -------------------------------------------------------------------------------------------------
     def root(self, register: type[Register]) -> int:
-        """As the CPU holds it; Count, Random and Cause alive."""
-        self._choose(ROOT_FILE)
-        return int(cp0.read(self._numbers, self._numbers.const(register.index)))
+        """As the CPU holds it."""
+        return self._read(ROOT_FILE, register)
 
     def guest(self, register: type[Register]) -> int:
-        return int(cp0.read_of_guest(self._numbers, self._numbers.const(register.index)))
+        return self._read(GUEST_FILE, register)
+
+    def _read(self, base: int, register: type[Register]) -> int:
+        if register not in LIVE:
+            return int(self.state.words[base + register.index])
+        m = self._numbers
+        if not self._settled:
+            timer.look_around(m)    # what the CPU does before its next instruction: Cause is up to date
+            self._settled, self.state.trap, self.state.trap_refill = True, 0, 0
+        if base == GUEST_FILE:
+            return int(cp0.read_of_guest(m, m.const(register.index)))
+        self._choose(ROOT_FILE)
+        return int(cp0.read(m, m.const(register.index)))
 
     def put(self, base: int, register: type[Register], value: int) -> None:
         """What if: change the copy."""

@@ -87,33 +87,26 @@ class View(ABC):
         """From a virtual address to one of the machine's memory, valid to the end of its page; raises MemoryFault."""
 
     def read(self, address: int, size: int) -> bytes:
-        """As far as there is memory: a debugger asks for more than it needs.  Raises MemoryFault for the first byte."""
-        pieces: list[bytes] = []
-        locate = self.locator()
-        done = 0
-        while done < size:
-            try:
-                at = self._find(locate, address + done & ADDRESS_MASK)
-            except MemoryFault:
-                if done:
-                    break
-                raise
-            length = min(size - done, PAGE - at % PAGE)
-            pieces.append(self.machine.ram.read(at, length))
-            done += length
-        return b"".join(pieces)
+        """All of it, or MemoryFault."""
+        return b"".join(self.machine.ram.read(at, length) for at, length in self._pieces(address, size))
 
     def write(self, address: int, data: bytes) -> None:
-        locate = self.locator()
-        places: list[tuple[int, int, int]] = []
         done = 0
-        while done < len(data):
-            at = self._find(locate, address + done & ADDRESS_MASK)
-            length = min(len(data) - done, PAGE - at % PAGE)
-            places.append((at, done, length))
+        for at, length in self._pieces(address, len(data)):
+            self.machine.ram.write(at, data[done:done + length])
             done += length
-        for at, start, length in places:
-            self.machine.ram.write(at, data[start:start + length])
+
+    def _pieces(self, address: int, size: int) -> list[tuple[int, int]]:
+        """Where in the machine's memory the bytes are, page by page."""
+        locate = self.locator()
+        pieces: list[tuple[int, int]] = []
+        done = 0
+        while done < size:
+            at = self._find(locate, address + done & ADDRESS_MASK)
+            length = min(size - done, PAGE - at % PAGE)
+            pieces.append((at, length))
+            done += length
+        return pieces
 
     def _find(self, locate: Locate, address: int) -> int:
         """In one form of the address or the other; the complaint is about the form that was given."""
