@@ -386,7 +386,8 @@ class ReferenceEngine:
             if state.break_count and not state.skip_break and state.pc in state.array("breaks")[:state.break_count]:
                 return self._stop(state, Stop.BREAK)
             try:
-                look = self._step(m, state) or state.ticks >= state.deadline
+                answered = state.io_ready != 0
+                look = self._step(m, state) or state.ticks >= state.deadline or answered
             except Left:
                 if state.stop:
                     return Stop(state.stop)

@@ -979,7 +979,9 @@ awake:
   %nearz = zext i1 %near to i64
   %c0 = or i64 %slot, %step
   %c1 = or i64 %skipb, %nearz
-  %c = or i64 %c0, %c1
+  %c2 = or i64 %c0, %c1
+  %answered = call i64 @get(ptr %st, i64 «st.io_ready»)
+  %c = or i64 %c2, %answered
   %careful = icmp ne i64 %c, 0
   br i1 %careful, label %one, label %fast
 one:

@@ -96,15 +96,17 @@ def update_lines(m: AnyMachine) -> None:
 
 
 def take_interrupt(m: AnyMachine) -> None:
+    """An interrupt that is due, but not before an access that a device has answered is finished: it happens once."""
     s = m.state
+    finished = s.io_ready == 0
     root_due = m.call(due, m.const(ROOT_FILE))
     for _ in m.when(m.call(waiting, m.const(ROOT_FILE)) != 0):
         s.halted = 0                                   # WII: a masked-by-IE interrupt ends WAIT as well
-    for _ in m.when((root_due != 0) & ~m.root.on(Debug.DM)):
+    for _ in m.when((root_due != 0) & ~m.root.on(Debug.DM) & finished):
         s.trap = ExcCode.Int + 1
         s.trap_root = s.in_guest
     for _ in m.otherwise():
-        for _ in m.when(s.in_guest != 0):
+        for _ in m.when((s.in_guest != 0) & finished):
             for _ in m.when(m.call(due, m.const(GUEST_FILE)) != 0):
                 s.trap = ExcCode.Int + 1
 
