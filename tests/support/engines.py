@@ -114,8 +114,13 @@ class Rig:
 
     # -- running ------------------------------------------------------------------------------------------------------
     def answer(self, stop: Stop) -> None:
-        """Serve a device access as a pure function of its address; pass by doors and what others must be told."""
+        """Serve a device access as a pure function of its address; pass by doors and what others must be told.
+
+        An access to the second 64 bytes of a page raises an interrupt line, one to the first lowers it.
+        """
         state = self.cpu.state
+        if stop in (Stop.LOAD, Stop.STORE) and state.stop_address & 0xFFF < 0x80:
+            self.cpu.set_interrupt(2 + (state.stop_address >> 3) % 6, bool(state.stop_address & 0x40))
         if stop == Stop.LOAD:
             self.events.append((state.ticks, stop, state.stop_address, state.stop_size))
             self.cpu.complete_load(state.stop_address * 0x9E37_79B9_7F4A_7C15 & (1 << 8 * state.stop_size) - 1)
