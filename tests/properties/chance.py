@@ -88,7 +88,7 @@ def fill_file(r: Random, slots: memoryview, masks: memoryview) -> None:
 
 
 def status(r: Random, wide: bool) -> int:
-    value = r.choice((0, 0, 0, Status.EXL.mask, Status.ERL.mask)) | r.choice((0, 0, 1, 2)) << Status.KSU.low
+    value: int = r.choice((0, 0, 0, Status.EXL.mask, Status.ERL.mask)) | r.choice((0, 0, 1, 2)) << Status.KSU.low
     value |= r.getrandbits(1) | r.choice((0, 0xFF00, r.getrandbits(16) & 0xFF00)) | r.choice((0, 0, 0, Status.BEV.mask))
     value |= r.choice((0, Status.CU0.mask))
     return value | (r.choice((0, 0xE0, r.getrandbits(8) & 0xE0)) if wide else 0)
@@ -142,7 +142,7 @@ def file_of(r: Random, rig: Rig, file: object, writable: str, slots: str) -> Non
 
 def code_address(r: Random, wide: bool) -> int:
     offset = r.choice((0, 0, 0x100, 0xFF0, 0xFF4, 0xFF8, 0xFFC, r.randrange(0, 0x1000, 4)))
-    base = r.choice((KSEG0, KSEG0, KSEG1, 0, 0, KSEG2, *((XKPHYS,) if wide else ())))
+    base: int = r.choice((KSEG0, KSEG0, KSEG1, 0, 0, KSEG2, *((XKPHYS,) if wide else ())))
     return base + r.choice((0x4000, 0x4000, 0x5000)) + offset & MASK
 
 
@@ -209,7 +209,8 @@ def field_value(r: Random, row: Insn, name: str, width: int) -> int:
     if name == "rd" and row.name == "rdhwr":
         return r.choice((0, 1, 2, 3, 29, r.getrandbits(5)))
     if name in ("rt", "rd", "rs") and width == 5 and row.family != "system":
-        return r.choice((*range(16), *range(16), r.getrandbits(5)))
+        number: int = r.choice((*range(16), *range(16), r.getrandbits(5)))
+        return number
     return r.getrandbits(width)
 
 

@@ -170,7 +170,7 @@ def loop(rig: Rig) -> None:
 
 def stops_of(rig: Rig) -> list[tuple[int, ...]]:
     """Every stop until the door, each passed once."""
-    found = []
+    found: list[tuple[int, ...]] = []
     while True:
         stop = rig.cpu.run(FAR)
         found.append((int(stop), rig.cpu.pc, rig.cpu.ticks, rig.cpu.state.in_slot))

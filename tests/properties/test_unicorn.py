@@ -5,8 +5,10 @@ What the manual leaves UNPREDICTABLE is not compared: ``NOT_COMPARED``, ``FIELDS
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 import pytest
 import unicorn as u
@@ -49,7 +51,7 @@ NOT_COMPARED: dict[str, str] = {
 }
 TRAPPING = frozenset({"add", "addi", "sub", "dadd", "daddi", "dsub"})
 """These may raise Ov, which ends a run: they are tested on small operands."""
-FIELDS_MAY_BE_BAD = {
+FIELDS_MAY_BE_BAD: dict[str, Callable[[dict[str, int]], bool]] = {
     "ext": lambda f: f["lsb"] + f["msbd"] < 32, "ins": lambda f: f["msb"] >= f["lsb"],
     "dext": lambda f: True, "dextm": lambda f: f["lsb"] + f["msbd"] < 32, "dextu": lambda f: f["lsb"] + f["msbd"] < 32,
     "dins": lambda f: f["msb"] >= f["lsb"], "dinsm": lambda f: True, "dinsu": lambda f: f["msb"] >= f["lsb"],
@@ -126,7 +128,9 @@ class Machine:
 
     def __init__(self, core: Core) -> None:
         mode = u.UC_MODE_MIPS64 if core.bits == 64 else u.UC_MODE_MIPS32
-        self.core, self.vm = core, u.Uc(u.UC_ARCH_MIPS, mode | (u.UC_MODE_BIG_ENDIAN if core.big_endian else 0))
+        unicorn: Any = u                               # it has no types
+        self.core = core
+        self.vm = unicorn.Uc(u.UC_ARCH_MIPS, mode | (u.UC_MODE_BIG_ENDIAN if core.big_endian else 0))
         self.vm.ctl_set_cpu_model(core.number)
         self.vm.mem_map(0, 0x1_0000)
 

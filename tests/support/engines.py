@@ -150,7 +150,8 @@ class Rig:
 
     def picture(self) -> dict[str, object]:
         """All of the architectural state, memory, and what devices saw."""
-        state, shown = self.cpu.state, {}
+        state = self.cpu.state
+        shown: dict[str, object] = {}
         for name in COMPARED:
             values = list(state.array(name))
             shown.update({f"{name}[{n}]" if COUNT[name] > 1 else name: v for n, v in enumerate(values)})

@@ -78,7 +78,8 @@ def any_entry(r: Random, rig: Rig) -> TlbEntry:
     va = r.choice(bases) + r.randrange(8) * 0x2000
     flags = [r.choice((7, 6, 6, 3, 2, 5, 0)) | r.choice((0, 0, 1, 2, 3)) << 62 for _ in range(2)]
     lows = [(1 << 17 | r.getrandbits(17)) << 6 | f for f in flags]          # frames where there is no RAM
-    return TlbEntry(va & ~(page_mask | 0x1FFF) & MASK | r.choice((1, 2)), page_mask, *lows, ehinv=r.random() < 0.1)
+    entry_hi = va & ~(page_mask | 0x1FFF) & MASK | r.choice((1, 2))
+    return TlbEntry(entry_hi, page_mask, lows[0], lows[1], ehinv=r.random() < 0.1)
 
 
 def outcome(rig: Rig, va: int, access: str) -> int | tuple[ExcCode, bool]:
