@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from vmm.debug.worlds import GUEST, HOST, Worlds, cpu_thread, vcpu_thread
 from vmm.gdbstub.target import Exited, StopEvent, Stopped
+from vmm.guest.system import Ending
 
 SIGABRT = 6
 
@@ -16,10 +17,24 @@ class Endings:
         self.alive = [HOST, GUEST] if worlds.guests else [HOST]
         self._shown = False
         self._text = ""
+        self._panic: Ending | None = None
+
+    @property
+    def over(self) -> bool:
+        return self._ending is not None
+
+    @property
+    def _ending(self) -> Ending | None:
+        return self._panic or self._system.ending
+
+    def panic(self, failure: Exception) -> None:
+        """The host kernel's model cannot go on with what the debugger made of its state."""
+        text = f"the host kernel cannot go on after the debugger's changes: {type(failure).__name__}: {failure}"
+        self._panic = Ending(1, text, fault=True)
 
     def next(self) -> StopEvent | None:
         """What is to be told now."""
-        ending = self._system.ending
+        ending = self._ending
         if ending is None or not self.alive:
             return None
         if ending.fault and not self._shown:

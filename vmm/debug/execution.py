@@ -43,6 +43,8 @@ class Execution:
         self.cpus = self.system.machine.cpus
         self.points = Points(self.system.machine.model.bits)
         self.said: list[str] = []
+        self.tampered = False
+        """Somebody changed a register or memory."""
         self._plan: Plan | None = None
         self._interrupted = self._guest_debugged = False
         self._installed: tuple[frozenset[int], tuple[Watch, ...]] = frozenset(), ()
@@ -70,7 +72,7 @@ class Execution:
             return self._told(end)
         if self._interrupted:
             return Stopped(plan.first, SIGINT)
-        event = self._slice(plan)
+        event = self._guarded_slice(plan)
         if event is None and (end := self.endings.next()) is not None:
             return self._told(end)
         return event
@@ -78,6 +80,16 @@ class Execution:
     def _told(self, end: StopEvent) -> StopEvent:
         self.said.append(self.endings.take_text())
         return end
+
+    def _guarded_slice(self, plan: Plan) -> StopEvent | None:
+        """A debugger may write what it likes into the host; then its kernel fails, and not the program around it."""
+        try:
+            return self._slice(plan)
+        except Exception as failure:
+            if not self.tampered:
+                raise
+            self.endings.panic(failure)
+            return None
 
     def _slice(self, plan: Plan) -> StopEvent | None:
         if plan.stepping is None:
@@ -143,7 +155,7 @@ class Execution:
             if self._would_run_held(plan, cpu):
                 return self._held(cpu)
         until = min(cpu.ticks for cpu in self.cpus) + self._slice_ticks()
-        while self.system.ending is None and min(cpu.ticks for cpu in self.cpus) < until:
+        while not self.endings.over and min(cpu.ticks for cpu in self.cpus) < until:
             found = self.system.run(until)
             if found is None:
                 return None
@@ -191,7 +203,7 @@ class Execution:
                         return self._held(cpu)
                 elif (event := self._advance(cpu)) is not None:
                     return event
-            if self.system.ending is not None:
+            if self.endings.over:
                 return None
         return None
 
@@ -208,7 +220,7 @@ class Execution:
             before = self.worlds.thread_on(cpu)
             if (event := self._others(plan, cpu) or self._advance(cpu)) is not None:
                 return event
-            if self.system.ending is not None:
+            if self.endings.over:
                 return None
             after = self.worlds.thread_on(cpu)
             if after != before:
@@ -250,7 +262,7 @@ class Execution:
                 if (event := self._advance(cpu)) is not None:
                     return event
                 journey.moved(inside, self.worlds.thread_on(cpu) == thread)
-            if self.system.ending is not None:
+            if self.endings.over:
                 return None
         return None
 

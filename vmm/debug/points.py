@@ -13,6 +13,7 @@ from vmm.debug.addresses import forms
 from vmm.engine.cpu import Watch
 from vmm.gdbstub.target import BreakHit, BreakKind, TargetError, WatchHit
 
+LAST = (1 << 64) - 1
 RESERVED_BREAKS = 16
 """For ourselves: the entries of guests that must not run."""
 LOADS = frozenset({BreakKind.READ, BreakKind.ACCESS})
@@ -50,7 +51,7 @@ class Points:
         return {form for point in self._points if not point.is_watch for form in forms(point.address, self._bits)}
 
     def watches(self) -> list[Watch]:
-        return [Watch(first, first + point.size - 1, point.kind in LOADS, point.kind in STORES)
+        return [Watch(first, min(first + max(point.size, 1) - 1, LAST), point.kind in LOADS, point.kind in STORES)
                 for point in self._points if point.is_watch for first in forms(point.address, self._bits)]
 
     def hit(self, pid: int, pc: int) -> BreakHit | None:

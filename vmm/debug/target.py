@@ -95,6 +95,7 @@ class DebugTarget:
         return {row.number: self._bytes(values[row.number], row.size) for row in view.rows}
 
     def write_register(self, thread: ThreadId, number: int, value: bytes) -> None:
+        self.execution.tampered = True
         self.worlds.view(thread).set_register(number, self._number(value))
 
     def write_registers(self, thread: ThreadId, values: Mapping[int, bytes]) -> None:
@@ -103,6 +104,7 @@ class DebugTarget:
         now = view.registers()
         for number, value in values.items():
             if now[number] is not None:
+                self.execution.tampered = True
                 view.set_register(number, self._number(value))
 
     def _bytes(self, value: int | None, size: int) -> bytes | None:
@@ -116,6 +118,7 @@ class DebugTarget:
         return self.worlds.view(thread).read(address, size)
 
     def write_memory(self, thread: ThreadId, address: int, data: bytes) -> None:
+        self.execution.tampered = True
         self.worlds.view(thread).write(address, data)
 
     # -- Breakpoints -----------------------------------------------------------------------------------------
