@@ -198,11 +198,10 @@ class Execution:
         """The CPUs of the plan in turn, an instruction each."""
         for _ in range(SLICE_STEPS):
             for cpu in plan.cpus:
-                if self._would_run_held(plan, cpu):
-                    if plan.host_named:
-                        return self._held(cpu)
-                elif (event := self._advance(cpu)) is not None:
-                    return event
+                if plan.host_named and self._would_run_held(plan, cpu):
+                    return self._held(cpu)
+            if (event := self._others(plan, None)) is not None:
+                return event
             if self.endings.over:
                 return None
         return None
@@ -210,9 +209,19 @@ class Execution:
     def _others(self, plan: Plan, but: int | None) -> Stopped | None:
         """What else was resumed moves along, so that a step over a spin lock can end."""
         for cpu in plan.cpus:
-            if cpu != but and not self._would_run_held(plan, cpu) and (event := self._advance(cpu)) is not None:
-                return event
+            if cpu == but:
+                continue
+            if not self._would_run_held(plan, cpu):
+                if (event := self._advance(cpu)) is not None:
+                    return event
+            elif not plan.host_named and self._somebody_starves(plan):
+                self.worlds.evict(cpu)
+                self.system.step(cpu)
         return None
+
+    def _somebody_starves(self, plan: Plan) -> bool:
+        """A held guest may have the CPU that one which should run waits for."""
+        return any(self.worlds.starved(vcpu) for vcpu in range(len(self.worlds.guests)) if vcpu not in plan.held)
 
     def _step_host(self, plan: Plan, thread: ThreadId) -> StopEvent | None:
         cpu = thread.tid - 1

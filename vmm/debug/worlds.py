@@ -11,6 +11,7 @@ from vmm.engine.cpu import Cpu
 from vmm.gdbstub.target import TargetError, Thread, ThreadId
 from vmm.guest.hypervised import HypervisedSystem
 from vmm.guest.system import System
+from vmm.host.kernel.scheduler import TIMER_LINE
 from vmm.kvm.vcpu import Vcpu
 
 HOST, GUEST = 1, 2
@@ -59,6 +60,20 @@ class Worlds:
     def entry(self, vcpu: int) -> int | None:
         """The ERET of the world switch that enters this vCPU's guest: the last instruction before vcpu_run (EN-8)."""
         return None if self.hypervised is None else self.hypervised.vm.members[vcpu].vcpu_run - 4
+
+    def starved(self, vcpu: int) -> bool:
+        """It could run and no CPU has it."""
+        if self.hypervised is None:
+            return False
+        task = self.hypervised.vm.members[vcpu].task
+        return task is not None and task.cpu is None and not task.sleeping
+
+    def evict(self, cpu: int) -> None:
+        """Let the CPU's next guest instruction be an interrupt of the host instead, and its task give way."""
+        if self.hypervised is not None:
+            kernel = self.hypervised.kernel
+            kernel.scheduler.need_resched[cpu] = True
+            kernel.cpus[cpu].set_interrupt(TIMER_LINE, True)
 
     # -- as GDB lists them -----------------------------------------------------------------------------------
     def host_threads(self) -> list[Thread]:

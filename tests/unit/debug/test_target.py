@@ -9,6 +9,7 @@ from vmm.arch.cp0.fields import sign_extended
 from vmm.arch.cp0.registers import Cause, EntryHi, Status
 from vmm.arch.state import OFFSET
 from vmm.debug import DebugTarget
+from vmm.debug.ending import SIGABRT
 from vmm.debug.layout import PC, STATUS
 from vmm.engine.cpu import TlbEntry
 from vmm.gdbstub import target as abilities
@@ -259,3 +260,36 @@ def test_monitor_says_whose(te: DebugTarget) -> None:
         te.monitor("tlb guest 5")
     with pytest.raises(TargetError, match="no CP0 register nonsense"):
         te.monitor("cp0 host nonsense")
+
+
+def test_a_held_vcpu_gives_its_cpu_away_and_does_not_move() -> None:
+    """Two vCPUs on one CPU, and only the first is resumed."""
+    debugged = target("vz", "P5600", programs.image(programs.FOREVER), cpus=2)
+    debugged.attach(2)
+    second = ThreadId(2, 2)
+    debugged.write_register(second, PC, BASE.to_bytes(8, "little"))
+    run(debugged, {HOST: Continue(), GUEST: Continue(), second: Continue()}, slices=60)
+    before = debugged.read_registers(second)
+    rounds = debugged.read_register(GUEST, 8)
+    assert run(debugged, {GUEST: Continue()}, slices=10) is None
+    after = debugged.read_registers(second)
+    moving = {row.number for row in debugged.worlds.view(second).rows if row.name in ("count", "random", "cause")}
+    assert debugged.read_register(GUEST, 8) != rounds
+    assert before[8] != bytes(8)
+    assert {n for n in before if before[n] != after[n]} <= moving
+
+
+def test_a_host_that_the_debugger_broke_ends_as_its_own_panic(te: DebugTarget) -> None:
+    te.add_breakpoint(BreakKind.SOFTWARE, address(te, "check_memory"), 4, 2)
+    run(te, BOTH)
+    te.remove_breakpoint(BreakKind.SOFTWARE, address(te, "check_memory"), 4, 2)
+    kernel = te.system.kernel       # type: ignore[attr-defined]
+    te.write_memory(HOST, kernel.symbols["vcpu0_call_handle_exit"], (0x0000_000D).to_bytes(4, "little"))
+    assert run(te, BOTH) == Stopped(GUEST, SIGABRT)
+    assert "the host kernel cannot go on after the debugger's changes" in te.console_output()
+    assert run(te, BOTH) == Exited(2, 1)
+
+
+def test_a_watchpoint_at_the_end_of_all_addresses(bare: DebugTarget) -> None:
+    bare.add_breakpoint(BreakKind.WRITE, (1 << 64) - 1, 4, 1)
+    assert run(bare, GO, slices=1) is None
