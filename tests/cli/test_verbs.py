@@ -72,3 +72,8 @@ def test_every_option_is_in_the_help(verb: str) -> None:
 
 def test_help_names_every_verb() -> None:
     assert all(f"  {verb} " in vmm("--help").out for verb in VERBS)
+
+
+def test_the_version_is_told() -> None:
+    ran = vmm("--version")
+    assert ran.status == 0 and ran.out.startswith("vmm ")

@@ -64,13 +64,20 @@ def dispatch(arguments: Sequence[str]) -> int:
         print(usage())
         return 0
     if arguments and arguments[0] == "--version":
-        from importlib.metadata import version
-
-        print(f"vmm {version('vmm')}")
+        print(version())
         return 0
     verb, options = parse(arguments)
     status: int = import_module(verb.module).main(options)
     return status
+
+
+def version() -> str:
+    from importlib import metadata
+
+    try:
+        return f"vmm {metadata.version('vmm')}"
+    except metadata.PackageNotFoundError:                   # run from a checkout
+        return "vmm (not installed)"
 
 
 def one_line(text: str) -> str:
