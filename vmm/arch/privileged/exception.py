@@ -30,6 +30,8 @@ DEBUG_VECTOR = 0xFFFF_FFFF_BFC0_0480
 XTLB_OFFSET, GENERAL_OFFSET, INTERRUPT_OFFSET = 0x080, 0x180, 0x200
 ADDRESS_CODES = (ExcCode.Mod, ExcCode.TLBL, ExcCode.TLBS, ExcCode.AdEL, ExcCode.AdES, ExcCode.TLBRI, ExcCode.TLBXI)
 TLB_CODES = (ExcCode.Mod, ExcCode.TLBL, ExcCode.TLBS, ExcCode.TLBRI, ExcCode.TLBXI)
+OUTSIDE_CODES = (ExcCode.Int, ExcCode.IBE, ExcCode.DBE, ExcCode.MCheck, ExcCode.Watch)
+"""Exceptions that leave BadInstr and BadInstrP alone (volume III, BadInstr Register)."""
 
 
 def one_of(m: AnyMachine, code: AnyMachine, codes: tuple[ExcCode, ...]) -> AnyMachine:
@@ -52,10 +54,10 @@ def deliver(m: AnyMachine) -> None:
     for _ in m.when(first):
         file[EPC] = s.pc - s.in_slot.shl(2)
         file.put(Cause.BD, s.in_slot)
-    for _ in m.when(first & (code != ExcCode.Int)):    # an interrupt is no instruction's doing
-        file[BadInstr] = m.unsigned(s.instr, 32)
-        for _ in m.when(s.in_slot != 0):
-            file[BadInstrP] = m.unsigned(s.prior, 32)
+        for _ in m.when(~one_of(m, code, OUTSIDE_CODES)):
+            file[BadInstr] = m.unsigned(s.instr, 32)
+            for _ in m.when(s.in_slot != 0):
+                file[BadInstrP] = m.unsigned(s.prior, 32)
     offset = m.var(m.const(GENERAL_OFFSET))
     for _ in m.when(first & (s.trap_refill != 0)):
         offset.value = m.select(s.trap_refill == 2, XTLB_OFFSET, 0)

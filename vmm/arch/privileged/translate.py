@@ -22,7 +22,8 @@ XKPHYS_ADDRESS = (1 << 59) - 1
 def physical(m: AnyMachine, va: AnyMachine, access: AnyMachine, size: AnyMachine) -> AnyMachine:
     """The physical address of an aligned access; ``state.rights`` says what else the page allows."""
     s = m.state
-    address = m.select(s.wrap != 0, m.word(va), va)
+    wraps = (s.wrap != 0) & ((access != FETCH) | (s.core64 == 0))      # a jump out of range is an error
+    address = m.select(wraps, m.word(va), va)
     s.access_va = address
     for _ in m.when((address & (size - 1)) != 0):
         m.call(address_error, address, access)

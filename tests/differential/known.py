@@ -1,0 +1,71 @@
+"""Where our machine and QEMU differ on purpose, and why; everything else that differs is a finding."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vmm.arch.cp0.registers import Cause, Config, Config1, Config3, Config4, Config5, IntCtl, PageGrain, SRSCtl, Status
+from vmm.arch.exceptions import ExcCode
+
+
+DEVICE_LINES = 0xFC00
+"""Cause.IP7..2: QEMU's board raises lines that ours does not have."""
+IGNORED_IN_CAUSE = DEVICE_LINES | Cause.TI.mask | ~0xFFFF_FFFF
+COPROCESSOR_2 = 2 << 28 | ExcCode.CpU << 2
+
+REGISTER_BITS: dict[str, int] = {
+    # Features that our models do not have (``CpuModel.not_modelled``), or have and QEMU's do not.
+    "Config":    Config.MT.mask,
+    "Config1":   Config1.FP.mask | Config1.WR.mask | Config1.PC.mask | Config1.CA.mask,
+    "Config3":   sum(f.mask for f in (Config3.MSAP, Config3.CMGCR, Config3.LPA, Config3.VZ, Config3.SC, Config3.PW,
+                                      Config3.CDMM, Config3.VInt)),
+    "Config4":   Config4.MMUExtDef.mask | 0x1FFF,
+    "Config5":   sum(f.mask for f in (Config5.EVA, Config5.MVH, Config5.MRP, Config5.UFR, Config5.FRE, Config5.UFE,
+                                      Config5.MSAEn, Config5.SBRI, Config5.CV, Config5.K)),
+    "Status":    Status.CU1.mask | Status.FR.mask | Status.RE.mask,
+    "PageGrain": PageGrain.ELPA.mask,
+    # VS exists with Config3.VInt or VEIC, shadow sets where SRSCtl.HSS says so; DESAVE is 64 bits wide on MIPS64.
+    "IntCtl":    IntCtl.VS.mask, "SRSCtl": SRSCtl.ESS.mask | SRSCtl.PSS.mask, "DESAVE": ~0xFFFF_FFFF,
+    # The cache's windows hold what is written; which bits a tag has is the core's own (volume III, TagLo).
+    "TagLo":     ~0, "DTagLo": ~0, "ErrCtl": ~0, "DataLo": ~0, "DDataLo": ~0, "TagHi": ~0, "DTagHi": ~0,
+    "DataHi":    ~0, "DDataHi": ~0,
+}
+
+
+WITH_ADDRESS = frozenset({ExcCode.Mod, ExcCode.TLBL, ExcCode.TLBS, ExcCode.AdEL, ExcCode.AdES, ExcCode.TLBRI,
+                          ExcCode.TLBXI})
+WITH_PAGE = WITH_ADDRESS - {ExcCode.AdEL, ExcCode.AdES}
+FROM_OUTSIDE = frozenset({ExcCode.Int, ExcCode.IBE, ExcCode.DBE, ExcCode.MCheck, ExcCode.Watch})
+"""Exceptions that do not write BadInstr (volume III, BadInstr Register)."""
+
+
+def explained(name: str, ours: Sequence[int], theirs: Sequence[int], left: list[str]) -> bool:
+    """May every word that differs?  ``left``: the names of the registers in the log of an exception."""
+    if len(ours) != len(theirs):
+        return False
+    kind, *rest = name.split()
+    if len(ours) == len(left) + 2:
+        return _exception_explained(kind, " ".join(rest), dict(zip(["vector", *left, "r8"], ours, strict=True)),
+                                    dict(zip(["vector", *left, "r8"], theirs, strict=True)))
+    free = REGISTER_BITS.get(rest[0] if kind == "mask" else kind.capitalize(), 0)
+    return not any((mine ^ other) & ~free & 0xFFFF_FFFF_FFFF_FFFF for mine, other in zip(ours, theirs, strict=True))
+
+
+def _exception_explained(kind: str, name: str, ours: dict[str, int], theirs: dict[str, int]) -> bool:
+    """Registers that this exception leaves alone, or leaves UNPREDICTABLE, do not count."""
+    code, in_slot = ours["Cause"] >> 2 & 31, ours["Cause"] >> 31 & 1
+    free = {"Cause": IGNORED_IN_CAUSE, "Status": REGISTER_BITS["Status"]}
+    if code not in WITH_ADDRESS:
+        free["BadVAddr"] = ~0
+    if code not in WITH_PAGE:
+        free |= {"Context": ~0, "XContext": ~0, "EntryHi": ~0}
+    if code in FROM_OUTSIDE or ours["EPC"] == ours["BadVAddr"]:
+        free["BadInstr"] = ~0
+    if not in_slot:
+        free["BadInstrP"] = ~0
+    if ours["Cause"] & 0x3000_007C == COPROCESSOR_2 and theirs["Cause"] >> 2 & 31 == ExcCode.RI:
+        return True                                  # QEMU has no coprocessor 2, and no CpU for it (vol. III, CpU)
+    if name.startswith("synci") and theirs["Cause"] >> 2 & 31 == ExcCode.Sys:
+        return True                                  # SYNCI may fault as a load may (volume II, SYNCI)
+    if name.startswith("rdhwr $8, $29") and code == ExcCode.RI and theirs["Cause"] >> 2 & 31 == ExcCode.Sys:
+        return True                                  # no UserLocal (Config3.ULRI): RI in kernel mode too (RDHWR)
+    return not any((ours[what] ^ theirs[what]) & ~free.get(what, 0) & 0xFFFF_FFFF_FFFF_FFFF for what in ours)
