@@ -21,10 +21,8 @@ def update_mode(m: AnyMachine) -> None:
     privilege = m.select(kernel, KERNEL, m.cp0.get(Status.KSU))
     s.priv = privilege
     wide_user = (status & (Status.UX.mask | Status.PX.mask)) != 0
-    wide_supervisor = (status & Status.SX.mask) != 0
     core64 = s.core64 != 0
-    s.ops64 = m.flag(core64 & ((privilege == KERNEL) | ((privilege == SUPERVISOR) & wide_supervisor)
-                               | ((privilege == USER) & wide_user)))
+    s.ops64 = m.flag(core64 & ((privilege != USER) | wide_user))       # SX opens addresses only (vol. III, 3.4)
     narrow_user = (privilege == USER) & ((status & Status.UX.mask) == 0)
     s.wrap = m.flag(~core64 | narrow_user)
     m.call(update_view_key)
