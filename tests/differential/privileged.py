@@ -223,7 +223,9 @@ class Writer:
             what = "lw $8, 4($11)"
         if what.startswith("sw"):
             mode = mode & ~0x18 | USER
-        self.p.case(f"segment {what} {va:#x} mode {mode:#x} #{n}", self.access(mode, 0, va if what == "jr $11" else va - 4, what + "\nnop\nsyscall\n"))
+        base = va if what == "jr $11" else va - 4
+        self.p.case(f"segment {what} {va:#x} mode {mode:#x} #{n}",
+                    self.access(mode, 0, base, what + "\nnop\nsyscall\n"))
 
     def soft_interrupts(self, n: int) -> None:
         r = self.random

@@ -243,7 +243,7 @@ def test_erl_opens_user_space_without_a_tlb(make: Make, name: str) -> None:
 
 
 @pytest.mark.parametrize(("priv", "status", "trapped"), [
-    (K, 0, False), (S, 0, True), (S, Status.SX.mask, False), (U, 0, True), (U, Status.UX.mask, False),
+    (K, 0, False), (S, 0, False), (S, Status.SX.mask, False), (U, 0, True), (U, Status.UX.mask, False),
     (U, Status.PX.mask, False)])
 def test_64_bit_operations_need_the_mode_to_have_them(make: Make, priv: int, status: int, trapped: bool) -> None:
     rig = make("5KEf")
