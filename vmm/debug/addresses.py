@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from vmm.arch.cp0.fields import sign_extended
 
-WORD = 0xFFFF_FFFF
-
 
 def forms(address: int, bits: int) -> tuple[int, ...]:
     """What the CPU may call this address, the likeliest first."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from vmm.arch.cp0.fields import Register
 from vmm.arch.cp0.registers import EntryLo0
 from vmm.debug.guest import GuestView, TeView
+from vmm.debug.host import HostView
 from vmm.debug.layout import Row
 from vmm.debug.view import View
 from vmm.debug.worlds import GUEST, HOST, Worlds
@@ -77,13 +78,8 @@ def tlb_of(view: View) -> Iterable[TlbEntry]:
                 for e in view.backend.guest(view.vcpu).tlb.entries]
     if isinstance(view, GuestView):
         return view.machine.cpus[max(view.vcpu.last_exec_cpu, 0)].guest_tlb
-    return view.machine.cpus[_number(view)].tlb
-
-
-def _number(view: View) -> int:
-    from vmm.debug.host import HostView
     assert isinstance(view, HostView)
-    return view.cpu.number
+    return view.cpu.tlb
 
 
 def _tlb_row(number: int, entry: TlbEntry, view: View) -> tuple[str, ...]:
