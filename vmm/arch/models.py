@@ -54,6 +54,7 @@ class CpuModel:
     """A core.  ``release`` and ``ases`` choose its instructions; ``guest`` is empty on a core without VZ.
 
     ``bits``: 32 or 64.  ``segbits``, ``pabits``: width of virtual and physical addresses.
+    ``msair``: what CFCMSA reads from MSAIR on a core with MSA.
     ``ccres``: pipeline cycles a tick of Count.  ``synci_step``: bytes that one SYNCI reaches.
     """
     name: str
@@ -69,6 +70,7 @@ class CpuModel:
     root: Cells
     guest: GuestCells
     fpu: bool = False
+    msair: int = 0
     ccres: int = 2
     synci_step: int = 32
 
@@ -163,7 +165,7 @@ def _after_reset(values: Mapping[type[Register], int], big_endian: bool, cpu: in
 
 _NEVER = ("floating point (Config1.FP)", "watchpoints (Config1.WR)", "performance counters (Config1.PC)",
           "user mode of reverse byte order (Status.RE)", "EJTAG single step (Debug.SSt)")
-_VZ_NEVER = ("FTLB (Config.MT)", "MSA (Config3.MSAP)", "segmentation control, EVA (Config3.SC, Config5.EVA)",
+_VZ_NEVER = ("FTLB (Config.MT)", "segmentation control, EVA (Config3.SC, Config5.EVA)",
              "page-table walker (Config3.PW)", "coherence manager (Config3.CMGCR)", "MAAR (Config5.MRP)",
              "exits on a change of mode (GuestCtl0.MC)", "direct root access to the guest (GuestCtl0.DRG)",
              "interrupts dropped by hardware (GuestCtl2.HC)", "exit groups (GuestCtl0Ext.OG, BG, MG)",
@@ -199,10 +201,10 @@ _P5600_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **vz_regist
     EBase:     Cell(sign_extended(0x8000_0000), sign_extended(0xFFFF_F800)),
     Config:    Cell(0x8004_0482, Config.K0.mask),
     Config1:   Cell(without(0xFEA3_519B, Config1.FP, Config1.WR, Config1.PC)),
-    Config3:   Cell(without(0xBF00_30A0, Config3.MSAP, Config3.SC, Config3.PW, Config3.CMGCR, Config3.LPA)
+    Config3:   Cell(without(0xBF00_30A0, Config3.SC, Config3.PW, Config3.CMGCR, Config3.LPA)
                     | Config3.VZ.mask),
     Config4:   Cell(0xC01C_0000),
-    Config5:   Cell(without(0x1000_0038, Config5.EVA, Config5.MVH, Config5.MRP)),
+    Config5:   Cell(without(0x1000_0038, Config5.EVA, Config5.MVH, Config5.MRP), Config5.MSAEn.mask),
 }
 
 _P5600 = CpuModel(
@@ -210,8 +212,8 @@ _P5600 = CpuModel(
     description="MIPS32 release 5 core with VZ, after the MIPS P5600: 64 TLB entries for root and apart from "
                 "that 64 for the guest; guests are told apart by root's ASID (no GuestID)",
     not_modelled=(*_NEVER, *_VZ_NEVER, "addresses of more than 36 bits (XPA: Config3.LPA, Config5.MVH)"),
-    release=5, bits=32, ases=frozenset({"VZ", "TLBINV", "LLB"}), tlb_entries=64, guest_tlb_entries=64,
-    segbits=32, pabits=36, root=_P5600_ROOT, guest=guest_of(_P5600_ROOT, 64),
+    release=5, bits=32, ases=frozenset({"VZ", "TLBINV", "LLB", "MSA"}), tlb_entries=64, guest_tlb_entries=64,
+    msair=0x0320, segbits=32, pabits=36, root=_P5600_ROOT, guest=guest_of(_P5600_ROOT, 64),
 )
 
 _5KEF = CpuModel(
@@ -259,7 +261,7 @@ _MIPS64R5 = CpuModel(
     name="MIPS64R5-generic",
     description="MIPS64 release 5 core with VZ, after no chip: caches of a generic MIPS64 release 2 core, "
                 "the 48-bit addresses of an I6400, 8-bit GuestIDs, 64 TLB entries each for root and guest",
-    not_modelled=(*_NEVER, *_VZ_NEVER, "PageGrain.ELPA: 48-bit physical addresses are always on"),
+    not_modelled=(*_NEVER, *_VZ_NEVER, "MSA (Config3.MSAP)", "PageGrain.ELPA: 48-bit physical addresses are always on"),
     release=5, bits=64, ases=frozenset({"VZ", "TLBINV", "LLB"}), tlb_entries=64, guest_tlb_entries=64,
     segbits=48, pabits=48, root=_MIPS64R5_ROOT, guest=guest_of(_MIPS64R5_ROOT, 64),
 )

@@ -29,6 +29,7 @@ class Insn:
     ``system``: it may change how the next instruction is fetched or what may interrupt it, so the engine looks
     around (mode, interrupts, translation) before it goes on.
     ``control``: it has a delay slot.
+    ``vector``: it works on MSA's registers, so MSA must be there and switched on.
     """
     name: str
     encoding: Encoding
@@ -42,6 +43,7 @@ class Insn:
     cp0: bool
     system: bool
     control: bool
+    vector: bool
 
 
 class Family:
@@ -51,11 +53,11 @@ class Family:
 
     def insn(self, pattern: str, syntax: str, *, since: int = 1, until: int = REMOVED_NEVER, bits: int = 32,
              ase: str | None = None, cp0: bool = False, system: bool = False,
-             control: bool = False) -> Callable[[Meaning], Meaning]:
+             control: bool = False, vector: bool = False) -> Callable[[Meaning], Meaning]:
         """Add the decorated meaning as a row; its mnemonic is the first word of ``syntax``."""
         def register(meaning: Meaning) -> Meaning:
             self.rows.append(Insn(syntax.split()[0], Encoding.parse(pattern), syntax, meaning, self.name, since,
-                                  until, bits, ase, cp0, system, control))
+                                  until, bits, ase, cp0, system, control, vector))
             return meaning
         return register
 

@@ -137,6 +137,7 @@ class Cpu:
         state.segment_excess = (1 << 62) - (1 << model.segbits) if model.bits == 64 else 0
         state.physical_excess = (1 << 59) - (1 << model.pabits)
         state.xcontext_r = model.xcontext_region_bit
+        state.msair = model.msair
         state.count_shift = model.ccres.bit_length() - 1
         state.ccres, state.synci_step = model.ccres, model.synci_step
         tables = {"root_writable": model.root_write_mask(), "guest_writable": model.guest_write_mask(),

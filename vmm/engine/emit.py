@@ -12,6 +12,7 @@ from vmm.arch.exceptions import ExcCode
 from vmm.arch.privileged.names import File, States
 from vmm.arch.state import GUEST_FILE, OFFSET, ROOT_FILE
 from vmm.arch.stops import Stop
+from vmm.engine.lanes import VectorWords
 
 LINE_BITS = {1: "i8", 2: "i16", 4: "i32", 8: "i64"}
 
@@ -145,7 +146,7 @@ class Registers:
             self.m.set_slot(0, 0)
 
 
-class Emitter:
+class Emitter(VectorWords):
     big_endian: bool
     unit: Any
 
@@ -182,9 +183,9 @@ class Emitter:
     def condition(self, right: str) -> Condition:
         return Condition(self, self.named(right))
 
-    def cell(self) -> str:
+    def cell(self, kind: str = "i64") -> str:
         name = f"%c{self.fresh()}"
-        self.cells.append(f"  {name} = alloca i64")
+        self.cells.append(f"  {name} = alloca {kind}")
         return name
 
     def text(self, value: Operand) -> str:

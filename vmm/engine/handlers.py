@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from vmm.arch.encoding import Field
-from vmm.arch.privileged import cp0, memory
+from vmm.arch.privileged import cp0, memory, msa, vector
 from vmm.arch.rows import Insn
 from vmm.arch.state import OFFSET
+from vmm.engine import lanes
 from vmm.engine.emit import LINE_BITS, Condition, Emitter, FunctionEmitter, Heavy, Operand, Word
 
 RECORD = 16
@@ -129,6 +130,15 @@ class InlineEmitter(Emitter):
 
     # -- memory -------------------------------------------------------------------------------------------------------
     def _hit(self, address: Word, size: int, tag_at: int) -> Word:
+        """The host address of an aligned access."""
+        return self._look_up(address, tag_at, lambda tag: (address & ~(0xFFF ^ size - 1)) == tag)
+
+    def _hit_vector(self, address: Word, tag_at: int) -> Word:
+        """The host address of 16 bytes on one page, aligned or not."""
+        last = address + (vector.VECTOR_BYTES - 1)
+        return self._look_up(address, tag_at, lambda tag: ((address & ~0xFFF) == tag) & ((last & ~0xFFF) == tag))
+
+    def _look_up(self, address: Word, tag_at: int, matches: Callable[[Word], Condition]) -> Word:
         """The host address, by the soft TLB; without a hit the slow handler takes over."""
         self.touches_memory = True
         page = address.shr(12) & (DATA_ENTRIES - 1)
@@ -136,7 +146,7 @@ class InlineEmitter(Emitter):
         tag_place = self.named(f"getelementptr inbounds i8, ptr {entry}, i64 {tag_at}")
         tag = self.word_of(f"load i64, ptr {tag_place}")
         n = self.fresh()
-        hit = (address & ~(0xFFF ^ size - 1)) == tag
+        hit = matches(tag)
         self.line(f"br i1 {hit.text}, label %hit{n}, label %miss{n}, !prof !0")
         self.label(f"miss{n}")
         self.become(self.unit.handler_name(self.row, self.flavour, slow=True))
@@ -177,6 +187,28 @@ class InlineEmitter(Emitter):
             return
         raise Heavy
 
+    def load_vector(self, number: FieldRef, address: Word, size: int) -> None:
+        """``size`` bytes are a lane.  The whole vector lies on one page that the soft TLB knows, or the slow handler."""
+        if self.slow:
+            self.touches_memory = True
+            self.outside(vector.load_vector, self.field(number), address, self.const(size))
+            return
+        host = self._hit_vector(address, TAG_LOAD)
+        raw = self.named(f"load {lanes.vector_type(8 * size)}, ptr {self._pointer(host)}, align 1")
+        self.vector(8 * size)[number] = self._ordered(lanes.Lanes(self, 8 * size, raw))
+
+    def store_vector(self, number: FieldRef, address: Word, size: int) -> None:
+        if self.slow:
+            self.touches_memory = True
+            self.outside(vector.store_vector, self.field(number), address, self.const(size))
+            return
+        host = self._hit_vector(address, TAG_STORE)
+        value = self._ordered(self.vector(8 * size)[number])
+        self.line(f"store {lanes.vector_type(8 * size)} {value.text}, ptr {self._pointer(host)}, align 1")
+
+    def _ordered(self, value: lanes.Lanes) -> lanes.Lanes:
+        return lanes.bytes_swapped(self, value) if self.big_endian else value
+
     def load_linked(self, address: Word, size: int) -> Word:
         raise Heavy
 
@@ -206,9 +238,14 @@ class InlineEmitter(Emitter):
     def link(self, number: Any) -> None:
         raise Heavy
 
-    def need_64(self) -> None:
+    def need_right(self) -> None:
+        """What every instruction of the row's kind must be allowed."""
         if self.row.bits == 64:
             self.require(self.state.ops64 != 0, "RI")
+        if self.row.vector:
+            for _ in self.when(self.state.vectors != 0):
+                self.become(self.unit.refuser(self.flavour))
+                self.label(f"dead{self.fresh()}")
 
     def definition(self, name: str) -> str:
         head = f"define internal tailcc void @{name}({ARGUMENTS}) nounwind {{\nentry:"
@@ -316,6 +353,9 @@ class HeavyEmitter(FunctionEmitter):
             self.call(cp0.need_cp0)
         if self.row.bits == 64:
             self.require(self.state.ops64 != 0, "RI")
+        if self.row.vector:
+            for _ in self.when(self.state.vectors != 0):
+                self.call(msa.refuse)
         fields = {f.name: Word(self, f"%a{n}") for n, f in enumerate(self.row.encoding.fields)}
         self.row.meaning(self, **fields)
         self.line("ret i64 0")
@@ -353,7 +393,7 @@ def inline_handlers(unit: Any, row: Insn) -> Iterator[str]:
         memory_row = False
         for slow in (False, True):
             m = InlineEmitter(unit, row, flavour, slow)
-            m.need_64()
+            m.need_right()
             row.meaning(m, **{f.name: FieldRef(f) for f in row.encoding.fields})
             m.go_on()
             memory_row = memory_row or m.touches_memory
@@ -366,7 +406,7 @@ def _control_handlers(unit: Any, row: Insn) -> Iterator[str]:
     branches = any(f.name == "off" for f in row.encoding.fields)
     for near in (True, False) if branches else (False,):
         m = ControlEmitter(unit, row, near)
-        m.need_64()
+        m.need_right()
         row.meaning(m, **{f.name: FieldRef(f) for f in row.encoding.fields})
         m.finish()
         yield m.definition(unit.control_name(row, near=near))

@@ -11,7 +11,7 @@ from typing import Any
 
 from vmm.arch.exceptions import ExcCode
 from vmm.arch.insns import ROWS
-from vmm.arch.privileged import exception, memory, timer
+from vmm.arch.privileged import exception, memory, msa, timer
 from vmm.arch.privileged.service import SERVICES
 from vmm.arch.rows import Fork, Insn, Tree, decode_tree
 from vmm.arch.state import OFFSET
@@ -41,6 +41,7 @@ class Unit:
         self._functions: dict[Callable[..., Any], Function] = {}
         self._tables: dict[tuple[int, ...], str] = {}
         self._raisers: dict[tuple[str, str], str] = {}
+        self._refusers: set[str] = set()
         self.heavy: set[str] = set()
 
     # -- names --------------------------------------------------------------------------------------------------------
@@ -79,6 +80,20 @@ define internal tailcc void @{self._raisers[key]}({ARGUMENTS}) nounwind cold {{
   ret void
 }}""")
         return self._raisers[key]
+
+    def refuser(self, flavour: str) -> str:
+        """A handler that raises at its record what keeps MSA from being used."""
+        name = f"refuse_vector_{flavour}"
+        if name not in self._refusers:
+            self._refusers.add(name)
+            refuse = self.function(msa.refuse, 0).name
+            self.text.append(f"""
+define internal tailcc void @{name}({ARGUMENTS}) nounwind cold {{
+  call void @synchronise_{flavour}(ptr %st, ptr %rec, i64 %b, ptr %tgt)
+  call i64 @{refuse}(ptr %st)
+  ret void
+}}""")
+        return name
 
     # -- the whole ----------------------------------------------------------------------------------------------------
     def build(self) -> str:

@@ -11,13 +11,14 @@ from typing import Any
 from vmm.arch.exceptions import ExcCode
 from vmm.arch.insns import ROWS
 from vmm.arch.models import CpuModel
-from vmm.arch.privileged import cp0, exception, memory, timer
+from vmm.arch.privileged import cp0, exception, memory, msa, timer
 from vmm.arch.privileged.names import File, States
 from vmm.arch.privileged.service import SERVICES
 from vmm.arch.privileged.translate import FETCH, LOAD, STORE
 from vmm.arch.rows import Insn, available, decode, decode_tree
 from vmm.arch.state import GUEST_FILE, OFFSET, ROOT_FILE
 from vmm.arch.stops import Stop
+from vmm.engine.reference_lanes import VectorWords
 from vmm.engine.store import PAGE, Memory, State, break_links
 
 MASK = (1 << 64) - 1
@@ -125,7 +126,7 @@ class Registers:
             self.m.words[number] = int(word)
 
 
-class Numbers:
+class Numbers(VectorWords):
     """``m`` for one CPU."""
 
     def __init__(self, state: State, big_endian: bool, memory_of_machine: Memory) -> None:
@@ -423,6 +424,8 @@ class ReferenceEngine:
         state.next_pc = state.target if in_slot else state.pc + 4
         if insn.cp0:
             cp0.need_cp0(m)
+        if insn.vector and m.state.vectors != 0:
+            msa.refuse(m)
         if insn.bits == 64:
             m.require(m.state.ops64 != 0, "RI")
         m.taken = None

@@ -148,7 +148,7 @@ _ROOT_ONLY_BITS: dict[type[Register], int] = {
     Config:    Config.M.mask,
     Config1:   Config1.M.mask,
     Config2:   Config2.M.mask,
-    Config3:   Config3.M.mask,
+    Config3:   bits_of(Config3.M, Config3.MSAP),
     Config4:   Config4.M.mask,
 }
 

@@ -12,6 +12,10 @@ from vmm.arch.insns.coprocessor import coprocessor
 from vmm.arch.insns.logic import logic
 from vmm.arch.insns.memory import memory
 from vmm.arch.insns.move import move
+from vmm.arch.insns.msa.arith import arith as msa_arith
+from vmm.arch.insns.msa.bits import bits as msa_bits
+from vmm.arch.insns.msa.element import elements as msa_element
+from vmm.arch.insns.msa.memory import vector_memory as msa_memory
 from vmm.arch.insns.muldiv import muldiv
 from vmm.arch.insns.shift import shift
 from vmm.arch.insns.system import system
@@ -19,6 +23,7 @@ from vmm.arch.insns.trap import trap
 from vmm.arch.insns.virtual import vz
 from vmm.arch.rows import Insn
 
-FAMILIES = (arith, logic, shift, muldiv, move, bitfield, branch, memory, trap, system, vz, coprocessor)
+FAMILIES = (arith, logic, shift, muldiv, move, bitfield, branch, memory, trap, system, vz, coprocessor,
+            msa_arith, msa_bits, msa_element, msa_memory)
 
 ROWS: tuple[Insn, ...] = tuple(row for family in FAMILIES for row in family)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from vmm.arch.cp0.registers import Config5, Debug, EntryHi, GuestCtl0, GuestCtl1, MemoryMapID, Status
+from vmm.arch.privileged.msa import usable
 from vmm.arch.rows import AnyMachine
 from vmm.arch.state import GUEST_FILE, ROOT_FILE
 
@@ -24,6 +25,7 @@ def update_mode(m: AnyMachine) -> None:
     core64 = s.core64 != 0
     s.ops64 = m.flag(core64 & ((privilege != USER) | wide_user))       # SX opens addresses only (vol. III, 3.4)
     narrow_user = (privilege == USER) & ((status & Status.UX.mask) == 0)
+    s.vectors = usable(m)
     s.wrap = m.flag(~core64 | narrow_user)
     m.call(update_view_key)
 
