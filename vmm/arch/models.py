@@ -213,7 +213,7 @@ _P5600 = CpuModel(
                 "that 64 for the guest; guests are told apart by root's ASID (no GuestID)",
     not_modelled=(*_NEVER, *_VZ_NEVER, "addresses of more than 36 bits (XPA: Config3.LPA, Config5.MVH)"),
     release=5, bits=32, ases=frozenset({"VZ", "TLBINV", "LLB", "MSA"}), tlb_entries=64, guest_tlb_entries=64,
-    msair=0x0320, segbits=32, pabits=36, root=_P5600_ROOT, guest=guest_of(_P5600_ROOT, 64),
+    segbits=32, pabits=36, root=_P5600_ROOT, guest=guest_of(_P5600_ROOT, 64),
 )
 
 _5KEF = CpuModel(
@@ -247,10 +247,10 @@ _MIPS64R5_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **vz_reg
     EBase:     Cell(sign_extended(0x8000_0000), ALL_ONES & ~0x7FF),
     Config:    Cell(0x8000_4482, Config.K0.mask),
     Config1:   Cell(without(0xFEA3_519B, Config1.FP, Config1.WR, Config1.PC)),
-    Config3:   Cell(bits_of(Config3.M, Config3.BP, Config3.BI, Config3.VZ, Config3.ULRI, Config3.RXI,
+    Config3:   Cell(bits_of(Config3.M, Config3.MSAP, Config3.BP, Config3.BI, Config3.VZ, Config3.ULRI, Config3.RXI,
                             Config3.LPA, Config3.VInt)),
     Config4:   Cell(0xC0FC_0000),
-    Config5:   Cell(Config5.LLB.mask),
+    Config5:   Cell(Config5.LLB.mask, Config5.MSAEn.mask),
     XContext:  Cell(0, ALL_ONES & -1 << 48 - 7),
     KScratch4: Cell(0, ALL_ONES),
     KScratch5: Cell(0, ALL_ONES),
@@ -261,8 +261,8 @@ _MIPS64R5 = CpuModel(
     name="MIPS64R5-generic",
     description="MIPS64 release 5 core with VZ, after no chip: caches of a generic MIPS64 release 2 core, "
                 "the 48-bit addresses of an I6400, 8-bit GuestIDs, 64 TLB entries each for root and guest",
-    not_modelled=(*_NEVER, *_VZ_NEVER, "MSA (Config3.MSAP)", "PageGrain.ELPA: 48-bit physical addresses are always on"),
-    release=5, bits=64, ases=frozenset({"VZ", "TLBINV", "LLB"}), tlb_entries=64, guest_tlb_entries=64,
+    not_modelled=(*_NEVER, *_VZ_NEVER, "PageGrain.ELPA: 48-bit physical addresses are always on"),
+    release=5, bits=64, ases=frozenset({"VZ", "TLBINV", "LLB", "MSA"}), tlb_entries=64, guest_tlb_entries=64,
     segbits=48, pabits=48, root=_MIPS64R5_ROOT, guest=guest_of(_MIPS64R5_ROOT, 64),
 )
 # fmt: on

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from vmm.arch.models import CpuModel
 from vmm.arch.privileged.service import SERVICES
+from vmm.arch.rows import available, decode, decode_tree
 from vmm.arch.stops import Stop
 from vmm.engine.compile import Library, load_library
 from vmm.engine.handlers import BLOCK, RECORD, SLOT_DISTANCE, VIEW, VIEWS
@@ -68,15 +69,19 @@ class NativeEngine:
         self._code_changed = call("code_changed", ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64, result=None)
 
     def _row_table(self, model: CpuModel) -> Block:
-        """The lines of the rows this core has; the others lead to Reserved Instruction, as line 0 does."""
+        """The line for each row: its own if this core has it, else that of the wider row its words then belong to.
+
+        Line 0 is Reserved Instruction.
+        """
         rows = pre_release_6()
+        own = available(rows, release=model.release, bits=model.bits, ases=model.ases)
+        number, tree = {id(row): n + 1 for n, row in enumerate(rows)}, decode_tree(own)
         count = (len(rows) + 1) * LINE_WORDS
         lines = (ctypes.c_uint64 * count).from_address(self._library.address["row_lines"])
         table = Block(8 * count)
         for n in range(len(rows) + 1):
-            has = n and rows[n - 1].since <= model.release < rows[n - 1].until and rows[n - 1].bits <= model.bits \
-                and (rows[n - 1].ase is None or rows[n - 1].ase in model.ases)
-            source = n if has else 0
+            meant = decode(tree, rows[n - 1].encoding.match) if n else None
+            source = number[id(meant)] if meant else 0
             for k in range(LINE_WORDS):
                 table.words[n * LINE_WORDS + k] = lines[source * LINE_WORDS + k]
         return table

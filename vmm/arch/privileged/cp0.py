@@ -10,6 +10,7 @@ from vmm.arch.cp0.registers import (
     Cause,
     Compare,
     Config,
+    Config3,
     Config5,
     Count,
     EBase,
@@ -183,6 +184,8 @@ def adjust(m: AnyMachine, base: AnyMachine, index: AnyMachine, value: AnyMachine
         offered.value = offered.value & ~refused
     for _ in m.when(index == PageMask.index):
         offered.value = m.call(legal_page_mask, value & m.state.page_mask_bits)
+    for _ in m.when((index == Config5.index) & ~file.on(Config3.MSAP)):
+        offered.value = offered.value & ~Config5.MSAEn.mask    # a guest may be without
     for _ in m.when((index == EBase.index) & ((value & EBase.WG.mask) == 0)):
         offered.value = m.word(value & 0x3FFF_FFFF | 0x8000_0000)
     return offered.value
