@@ -43,6 +43,22 @@ of the instruction; it becomes a Word by ``m.signed`` or ``m.unsigned``, or name
                                           too rare to be inlined
 ========================================  ==========================================================================
 
+Vector registers are *Lanes* of 8 to 64 bits (128 for a whole register); lane 0 is the least significant::
+
+    w = m.vector(bits); w[ws]; w[wd] = lanes    read and write a register as lanes of this width
+    m.splat(bits, word)                         the low bits of a Word in every lane
+    m.lanes(bits, numbers)                      constants; ``x.like(n)``: one number in every lane of that width
+    + - * & | ^ ~ -x  shl shr sar               lane by lane, modulo the width; the right operand may be an int
+    x == y  x != y  below  less                 LaneConditions: combine with & | ~
+    c.choose(x, y)  c.ones()  c.any()           lanes by a condition; all ones or zero; a Condition
+    add_saturated, subtract_saturated           signed; with ``_unsigned``: unsigned
+    divide_signed, divide_unsigned              ``(quotients, remainders)``; no lane of the divisor may be zero
+    count_ones, leading_zeros, x.cast(bits)
+    x.shuffle(y, order), x.pick(y, lanes)       lanes of x, then of y, by constant numbers or by lanes
+    m.element(bits, ws, n)                      one lane as a zero-extended Word; ``m.set_element(bits, wd, n, word)``
+    m.load_vector(wd, address, size)            16 bytes of any alignment, lanes of ``size`` bytes each in the machine's
+                                                order; ``m.store_vector``
+
 Functions reached by ``m.call`` (privileged operations, exception entry, translation) may also use control flow::
 
     for _ in m.when(condition):             the body is executed if the condition holds

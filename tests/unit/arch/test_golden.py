@@ -56,26 +56,16 @@ MISSING = {
         dmfc1 dmfc2 dmtc1
     """,
     "mips64r6": """
-        add_a.w addiupc adds_a.h adds_s.w adds_u.b addv.b addv.d addvi.w align aluipc and.v andi.b
-        asub_s.b asub_u.d aui auipc ave_s.b aver_u.h bal balc bc bc1eqz bc1nez bc2eqz bclr.b bclri.d
-        beqc beqzalc beqzc bgec bgeuc bgezalc bgezc bgtzalc bgtzc binsl.b binsri.d bitswap blezalc
-        blezc bltc bltuc bltzalc bltzc bmnz.v bmnzi.b bmz.v bnec bneg.b bnegi.w bnezalc bnezc bnvc
-        bnz.d bnz.v bovc bsel.v bseli.b bset.w bseti.h bz.b bz.v cache ceq.w ceqi.b cfcmsa class.d
-        cle_u.b clei_s.w clo clt_s.d clti_u.h clz cmp.af.d cmp.eq.d cmp.lt.s cmp.ne.d cmp.sle.d
-        cmp.un.d cmp.une.d copy_s.b copy_s.d copy_s.w copy_u.h copy_u.w crc32b crc32cb crc32cd
-        crc32d crc32w ctcmsa dalign daui dbitswap dclo dclz ddiv ddivu div div_s.w div_u.d divu dlsa
-        dmod dmodu dmuh dmuhu dmul dmulu dotp_s.h dotp_u.d dpadd_s.w dpsub_u.h dvp evp fadd.d fadd.w
-        fcaf.w fceq.d fclass.w fclt.w fcun.d fdiv.d fexdo.h fexp2.w fexupl.w fexupr.d ffint_s.w
-        ffint_u.d ffql.w ffqr.d fill.b fill.d flog2.w fmadd.w fmax.w fmin_a.d fmsub.d fmul.w frcp.w
-        frint.d frsqrt.d fsne.w fsqrt.w fsub.d fsule.d ftint_u.d ftq.h ftrunc_s.w hadd_s.h hsub_u.d
-        ilvev.b ilvl.h ilvod.w ilvr.d insert.b insert.d insve.w jialc jic jrc ld.b ld.d ld.h ld.w
-        ldi.b ldi.w ldpc ll lld lldp llwp lsa lwe lwpc lwupc madd_q.h maddf.d maddv.d max.d max_a.h
-        max_s.b maxa.d maxi_u.d min.s min_u.w mina.d mini_s.b mod mod_s.b mod_u.h modu move.v
-        msubf.s msubv.b muh muhu mul mulr_q.w mulu mulv.w nal nloc.b nlzc.d nor.v nori.b or.v ori.b
-        pckev.b pckod.d pcnt.w pref rint.d sat_s.b sat_u.d sc scd scdp scwp sdbbp sel.d seleqz
-        seleqz.d selnez selnez.s shf.w sigrie sld.b sldi.h sll.w slli.d splat.b splati.d sra.b
-        srai.h srar.w srari.b srl.d srli.w srlr.h srlri.d st.b st.d subs_s.b subsus_u.b subsuu_s.w
-        subv.h subvi.d vshf.b xor.v xori.b
+        addiupc align aluipc aui auipc bal balc bc bc1eqz bc1nez bc2eqz beqc beqzalc beqzc bgec
+        bgeuc bgezalc bgezc bgtzalc bgtzc bitswap blezalc blezc bltc bltuc bltzalc bltzc bnec
+        bnezalc bnezc bnvc bovc cache class.d clo clz cmp.af.d cmp.eq.d cmp.lt.s cmp.ne.d cmp.sle.d
+        cmp.un.d cmp.une.d crc32b crc32cb crc32cd crc32d crc32w dalign daui dbitswap dclo dclz ddiv
+        ddivu div divu dlsa dmod dmodu dmuh dmuhu dmul dmulu dvp evp fadd.d fadd.w fcaf.w fceq.d
+        fclass.w fclt.w fcun.d fdiv.d fexdo.h fexp2.w fexupl.w fexupr.d ffint_s.w ffint_u.d ffql.w
+        ffqr.d flog2.w fmadd.w fmax.w fmin_a.d fmsub.d fmul.w frcp.w frint.d frsqrt.d fsne.w fsqrt.w
+        fsub.d fsule.d ftint_u.d ftq.h ftrunc_s.w jialc jic jrc ldpc ll lld lldp llwp lsa lwe lwpc
+        lwupc madd_q.h maddf.d max.d maxa.d min.s mina.d mod modu msubf.s muh muhu mul mulr_q.w mulu
+        nal pref rint.d sc scd scdp scwp sdbbp sel.d seleqz seleqz.d selnez selnez.s sigrie
     """,
 }
 

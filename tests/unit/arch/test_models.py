@@ -101,8 +101,8 @@ def test_entry_lo_has_its_inhibit_bits_at_the_top() -> None:
 
 def test_config3_says_only_what_the_machine_has() -> None:
     assert find_model("24Kf").reset(Config3) == find_model("5KEf").reset(Config3) == 0
-    assert find_model("P5600").reset(Config3) == 0x8C80_3020
-    assert find_model("MIPS64R5-generic").reset(Config3) == 0x8C80_30A0
+    assert find_model("P5600").reset(Config3) == 0x9C80_3020
+    assert find_model("MIPS64R5-generic").reset(Config3) == 0x9C80_30A0
 
 
 @EVERY
@@ -115,11 +115,12 @@ def test_config_agrees_with_the_model(model: CpuModel) -> None:
     assert config1.FP == model.fpu
     assert not model.fpu
     assert not any((config1.C2, config1.MD, config1.PC, config1.WR, config1.CA))
-    assert not any((config3.MSAP, config3.SC, config3.PW, config3.DSPP, config3.MT, config3.CTXTC))
+    assert not any((config3.SC, config3.PW, config3.DSPP, config3.MT, config3.CTXTC))
+    assert config3.MSAP == ("MSA" in model.ases)
     assert config3.VZ == ("VZ" in model.ases) == bool(model.guest)
     assert (config4.IE == 2) == ("TLBINV" in model.ases)
     assert model.reset(Config5) == ("LLB" in model.ases) << Config5.LLB.low
-    assert not model.write_mask(Config5)
+    assert model.write_mask(Config5) == ("MSA" in model.ases) << Config5.MSAEn.low
     assert config3.ULRI == (UserLocal in model.root)
     scratch = sum(1 << r.number[1] for r in model.root if issubclass(r, KScratch1))
     assert config4.KScrExist == scratch
