@@ -80,7 +80,8 @@ class NativeEngine:
         lines = (ctypes.c_uint64 * count).from_address(self._library.address["row_lines"])
         table = Block(8 * count)
         for n in range(len(rows) + 1):
-            meant = decode(tree, rows[n - 1].encoding.match) if n else None
+            row = rows[n - 1] if n else None
+            meant = row if row is None or row in own else decode(tree, row.encoding.match)
             source = number[id(meant)] if meant else 0
             for k in range(LINE_WORDS):
                 table.words[n * LINE_WORDS + k] = lines[source * LINE_WORDS + k]

@@ -50,7 +50,8 @@ class Lanes:
     def _call(self, name: str, *others: Operand, tail: str = "") -> Lanes:
         kind = vector_type(self.bits)
         given = "".join(f", {kind} {self._other(o)}" for o in others)
-        return self._of(f"call {kind} @llvm.{name}.v{VECTOR_BITS // self.bits}i{self.bits}({kind} {self.text}{given}{tail})")
+        shape = f"v{VECTOR_BITS // self.bits}i{self.bits}"
+        return self._of(f"call {kind} @llvm.{name}.{shape}({kind} {self.text}{given}{tail})")
 
     def _shift(self, name: str, count: Operand) -> Lanes:
         """By a count modulo the width."""

@@ -95,7 +95,7 @@ def move_v(m, ws, wd):
     w[wd] = w[ws]
 
 
-# -- columns: a register as rows of BITS[df] / 8 slices, and bytes moved along them ------------------------------------------
+# -- slices of a register, and bytes moved along them --------------------------------------------------------------------
 def slid(m, bits, wd, ws, count):
     """The 2 * length bytes of each slice of wd and ws, wd's on the left, ``count`` bytes to the right."""
     length = VECTOR // bits                                    # bytes of a slice: as many as a register has lanes
