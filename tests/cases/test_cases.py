@@ -13,15 +13,18 @@ import pytest
 
 from tests.cases.integer import CASES32, CASES64
 from tests.cases.memory import ANY_ORDER, BIG, LITTLE, WIDE
+from tests.cases.release6 import NARROW6, PAIRS6, WIDE6
 from tests.support.engines import ENGINES, MASK, Rig, encode, fresh, rows_of
 from vmm.arch.cp0.registers import EPC, Cause, Status
 from vmm.arch.exceptions import ExcCode
+from vmm.arch.models import find_model
 from vmm.arch.rows import decode, decode_tree
 
 CODE, DATA = 0xFFFF_FFFF_8000_4000, 0xFFFF_FFFF_8000_8000
 TARGET = CODE + 0x40
 FAR = 0x2000
-FAMILIES = ("arith", "logic", "shift", "muldiv", "move", "bitfield", "branch", "memory", "trap")
+FAMILIES = ("arith", "logic", "shift", "muldiv", "move", "bitfield", "branch", "memory", "trap",
+            "release6", "pcrel", "compact")
 BRANCHES = {"taken": TARGET, "skip": CODE + 8, "not": CODE + 8}
 
 
@@ -49,6 +52,9 @@ def all_cases() -> list[Case]:
     for big_endian, own in ((False, LITTLE), (True, BIG)):
         cases += [Case(model, big_endian, line) for model in ("24Kf", "5KEf") for line in lines(ANY_ORDER)]
         cases += [Case("5KEf", big_endian, line) for line in lines(own) + lines(WIDE)]
+    for big_endian in (False, True):
+        cases += [Case(model, big_endian, line) for model in ("mips32r6-generic", "I6500") for line in lines(NARROW6)]
+        cases += [Case("I6500", big_endian, line) for line in lines(WIDE6) + lines(PAIRS6)]
     return cases
 
 
@@ -56,7 +62,7 @@ CASES = all_cases()
 
 
 def number(text: str) -> int:
-    names = {"data": DATA, "code": CODE, "target": TARGET, "ra": CODE + 8}
+    names = {"data": DATA, "code": CODE, "target": TARGET, "ra": CODE + 8, "next": CODE + 4}
     return (names[text] if text in names else int(text, 0)) & MASK
 
 
@@ -79,7 +85,8 @@ def start(rig: Rig, case: Case) -> tuple[int, ...]:
             rig.cpu.state.llbit, rig.cpu.state.lladdr = 1, 0x8000
         else:
             setattr(rig.cpu, name, number(value))
-    return tuple(encode(case.model, text.strip(), CODE + 4 * n, target=TARGET) for n, text in enumerate(source.split(";")))
+    return tuple(encode(case.model, text.strip(), CODE + 4 * n, target=TARGET, data=DATA)
+                 for n, text in enumerate(source.split(";")))
 
 
 def outcome(engine: str, case: Case) -> tuple[dict[str, object], dict[str, object]]:
@@ -122,12 +129,17 @@ def test_case(engine: str, case: Case) -> None:
     assert {k: v for k, v in got.items() if v != expected[k]} == {k: v for k, v in expected.items() if v != got[k]}
 
 
-def test_every_integer_row_has_a_case() -> None:
-    tree = decode_tree(rows_of("MIPS64R5-generic"))
+@pytest.mark.parametrize("model", ["MIPS64R5-generic", "I6500"])
+def test_every_integer_row_has_a_case(model: str) -> None:
+    tree = decode_tree(rows_of(model))
+    release = find_model(model).release
     tried = set()
     for case in CASES:
+        if (find_model(case.model).release < 6) != (release < 6):
+            continue
         for n, text in enumerate(case.parts[0].split(";")):
-            row = decode(tree, encode(case.model, text.strip(), CODE + 4 * n, target=TARGET))
+            row = decode(tree, encode(case.model, text.strip(), CODE + 4 * n, target=TARGET, data=DATA))
             assert row is not None
             tried.add(row.name)
-    assert not {row.name for row in rows_of("MIPS64R5-generic") if row.family in FAMILIES} - tried
+    assert not {row.name for row in rows_of(model) if row.family in FAMILIES
+                and (row.since >= 6 or release < 6)} - tried - {"sdbbp"}

@@ -23,7 +23,7 @@ from vmm.arch.cp0.registers import (
     PageMask,
     Status,
 )
-from vmm.arch.rows import Insn
+from vmm.arch.rows import RELEASE_6, Insn
 from vmm.arch.state import TLB_SLOTS, TlbSlot
 
 CODE_PAGES = (0x4000, 0x5000)
@@ -33,11 +33,18 @@ XKPHYS = 0x9800_0000_0000_0000
 PAGES32 = (0, 0x2000, 0x4000, 0x1_0000, 0x40_0000, KSEG2, KSEG2 + 0x2000, 0xFFFF_FFFF_E000_0000)
 PAGES64 = (0x1_0000_0000, 0x3FF_0000_0000, 0x4000_0000_0000_0000, 0xC000_0000_0000_2000)
 DOOR = 0x7000_003F | 1 << 25
+DOOR_6 = 0x0000_000E | 1 << 25
 """SDBBP that stops root's kernel: at the end of each handler, so that most runs soon have something to tell."""
 TLB_WORK = (0x4080_0000, 0x4090_5000, 0x4080_5000, 0x4091_1000, 0x4091_1800, 0x4092_1000, 0x4080_2800, 0x4093_0000,
             0x4200_0002, 0x4200_0002, 0x4200_0006, 0x4200_0004, 0x4200_0008, 0x4200_0001, 0x4200_000A, 0x4200_000C,
             0x4200_000E, 0x4081_5004, 0x4094_6006)
 """MTC0 of Index, EntryHi, EntryLo, PageMask, GuestCtl0 and 1; TLB instructions, of the guest's TLB too."""
+
+
+def door(rig: Rig) -> int:
+    return DOOR_6 if rig.model.release >= RELEASE_6 else DOOR
+
+
 SMALL = (0, 1, 2, 3, 4, 8, 31, 63, 0xFF, 0x8000)
 EDGES = (0x7FFF_FFFF, 0xFFFF_FFFF_8000_0000, MASK, MASK - 1, 0xFFFF_FFFF_7FFF_FFFF, 1 << 63, (1 << 63) - 1, 1 << 31)
 MASKS = (0, 0, 0, 0, 0x6000, 0x1_E000, 0x1F_E000, 0x1FFF_E000)
@@ -195,19 +202,19 @@ def identity(r: Random, rig: Rig) -> None:
 def field_value(r: Random, row: Insn, name: str, width: int) -> int:
     """A field's value that lets the instruction do something: bases and jump targets from the registers that hold them."""
     if name == "off":
-        return r.choice((-8, -4, -2, -1, 0, 1, 2, 3, 5, 8, 1022, -1023, r.getrandbits(10))) & 0xFFFF
+        return r.choice((-8, -4, -2, -1, 0, 1, 2, 3, 5, 8, 1022, -1023, r.getrandbits(10))) & (1 << width) - 1
     if name == "offset":
-        return r.choice((0, 0, 4, 8, -4, 0x10, 0x18, r.getrandbits(4), r.getrandbits(16))) & 0xFFFF
+        return r.choice((0, 0, 4, 8, -4, 0x10, 0x18, r.getrandbits(4), r.getrandbits(16))) & (1 << width) - 1
     if name == "base":
         return r.choice((*BASES, r.getrandbits(5)))
     if name == "target":
         return (r.choice((0x4000, 0x5000, 0x4FF0)) >> 2) + r.randrange(16)
-    if name == "rs" and row.name.startswith(("jr", "jalr")):
+    if name == "rs" and row.name.startswith(("jr", "jalr")) or name == "rt" and row.name.startswith("ji"):
         return r.choice((*TARGETS, r.getrandbits(5)))
     if name == "sel":
         return r.choice((0, 0, 0, 1, 4, r.getrandbits(3)))
     if name == "rd" and row.name == "rdhwr":
-        return r.choice((0, 1, 2, 3, 29, r.getrandbits(5)))
+        return r.choice((0, 1, 2, 3, 5, 29, r.getrandbits(5)))
     if name in ("rt", "rd", "rs") and width == 5 and row.family != "system":
         number: int = r.choice((*range(16), *range(16), r.getrandbits(5)))
         return number
@@ -220,12 +227,13 @@ def word_of(row: Insn, entropy: int) -> int:
     fields = {f.name: field_value(r, row, f.name, f.width) for f in row.encoding.fields}
     if row.name == "sdbbp" and r.random() < 0.8:
         fields["code"] |= 1 << 19
-    return row.encoding.join(**fields)
+    word = row.encoding.join(**fields)
+    return word if row.encoding.fits(word) else word_of(row, r.getrandbits(32))
 
 
 def weight(row: Insn) -> int:
     """How often a row is chosen: what always traps, seldom."""
-    return {"coprocessor": 1, "trap": 2, "branch": 8, "memory": 8}.get(row.family, 5)
+    return {"coprocessor": 1, "trap": 2, "branch": 8, "memory": 8, "compact": 8}.get(row.family, 5)
 
 
 def handler(r: Random, rig: Rig, *, debug: bool = False) -> list[int]:
@@ -235,7 +243,7 @@ def handler(r: Random, rig: Rig, *, debug: bool = False) -> list[int]:
     move = 0x4000_0000 | wide << 21 | 26 << 16 | register << 11
     add = (0x19 if wide else 0x09) << 26 | 26 << 21 | 26 << 16 | 4
     back = 0x4200_001F if debug else 0x4200_0018
-    first = [DOOR] if debug or r.random() < 0.2 else []
+    first = [door(rig)] if debug or r.random() < 0.2 else []
     if r.random() < 0.4:
         first += [r.choice(TLB_WORK) for _ in range(r.randrange(1, 6))]
     return [*first, move, add, move | 1 << 23, *([0x4080_5800] if r.random() < 0.3 else []), back]
@@ -244,7 +252,7 @@ def handler(r: Random, rig: Rig, *, debug: bool = False) -> list[int]:
 def place_code(rig: Rig, words: list[int], r: Random) -> None:
     """The words around every place where a CPU of ``start_state`` may begin, and handlers at the vectors."""
     rig.fill(0, [r.getrandbits(32) for _ in range(0x400)] * (RAM_SIZE // 0x1000))
-    words = [word for n, word in enumerate(words) for word in ((word, DOOR) if n % 12 == 7 else (word,))]
+    words = [word for n, word in enumerate(words) for word in ((word, door(rig)) if n % 12 == 7 else (word,))]
     count = len(words)
     for page in CODE_PAGES:
         rig.fill(page, [words[(n + page // 0x1000) % count] for n in range(1024)])

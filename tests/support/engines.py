@@ -18,7 +18,7 @@ from vmm.engine.cpu import Cpu
 from vmm.engine.engine import make_engine
 from vmm.engine.store import Memory
 
-MODELS = ("24Kf", "P5600", "5KEf", "MIPS64R5-generic")
+MODELS = ("24Kf", "P5600", "5KEf", "MIPS64R5-generic", "mips32r6-generic", "I6500")
 VZ_MODELS = ("P5600", "MIPS64R5-generic")
 ENGINES = ("reference", "native")
 RAM_SIZE, ROM_SIZE = 0x4_0000, 0x4000
@@ -45,7 +45,7 @@ COMPARED = compared_slots()
 @cache
 def rows_of(name: str) -> tuple[Insn, ...]:
     model = find_model(name)
-    return tuple(available([r for r in ROWS if r.since < 6], release=model.release, bits=model.bits, ases=model.ases))
+    return tuple(available(ROWS, release=model.release, bits=model.bits, ases=model.ases))
 
 
 @cache

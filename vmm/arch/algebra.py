@@ -31,6 +31,8 @@ of the instruction; it becomes a Word by ``m.signed`` or ``m.unsigned``, or name
 ``m.branch_likely(c, off)``               the same; if not ``c`` the delay slot is skipped
 ``m.jump_region(target)``                 jump within the 256 MiB region of pc + 4 after the delay slot
 ``m.jump(word)``                          jump to a Word after the delay slot
+``m.compact_branch(c, off)``              if ``c``, go on at pc + 4 + 4*signed(off) at once: there is no delay slot
+``m.compact_jump(word)``                  go on at a Word at once
 ``m.link(f)``                             gpr[f] := pc + 8; ``f`` a field or an int
 ``m.load(address, size)``                 zero-extended Word of 1, 2, 4 or 8 bytes, naturally aligned, else AdEL
 ``m.store(address, size, word)``          the same for stores, AdES

@@ -39,6 +39,8 @@ ALIASES: tuple[Alias, ...] = (
     shown("bal {off}", "bgezal", rs=0),
     shown("jr {rs}", "jalr", rd=0),                            # the only way from release 6 on
     shown("jr.hb {rs}", "jalr.hb", rd=0),
+    shown("jrc {rt}", "jic", offset=0),
+    shown("jalrc {rt}", "jialc", offset=0),
     accepted("j {rs}", "jr"),
     accepted("j {rs}", "jalr", rd=0),
     accepted("jal <{rd=31}, >{rs}", "jalr"),
@@ -74,6 +76,19 @@ ALIASES: tuple[Alias, ...] = (
     accepted("dsrl {rd}, {rt}, {rs}", "dsrlv"),
     accepted("dsra {rd}, {rt}, {rs}", "dsrav"),
     accepted("drotr {rd}, {rt}, {rs}", "drotrv"),
+
+    # Release 6 opcodes that want their registers in one order, and other ways to write its instructions.
+    accepted("beqc {rt}, {rs}, {off}", "beqc"),
+    accepted("bnec {rt}, {rs}, {off}", "bnec"),
+    accepted("bovc {rt}, {rs}, {off}", "bovc"),
+    accepted("bnvc {rt}, {rs}, {off}", "bnvc"),
+    accepted("bgtc {rt}, {rs}, {off}", "bltc"),
+    accepted("blec {rt}, {rs}, {off}", "bgec"),
+    accepted("bgtuc {rt}, {rs}, {off}", "bltuc"),
+    accepted("bleuc {rt}, {rs}, {off}", "bgeuc"),
+    accepted("lapc {rs}, {imm*4:p}", "addiupc"),
+    accepted("dahi {rs}, {imm:x}", "dahi"),
+    accepted("dati {rs}, {imm:x}", "dati"),
 
     # Two operands: the first is source and destination.
     accepted("addi {rt,rs}, {imm}", "addi"),

@@ -1,11 +1,19 @@
 """Encodings: one pattern is the decoder, the assembler and the manual's diagram.
 
-A pattern is read from bit 31 down.  ``0101`` is fixed, ``rs:5`` is a field, ``-----`` is ignored.
+A pattern is read from bit 31 down.  ``0101`` is fixed, ``rs:5`` is a field, ``-----`` is ignored.  After a bar it may
+say how fields relate, ``| 0<rs<rt``: release 6 tells instructions of one opcode apart by the order of their registers.
 Invariant: it covers exactly 32 bits.
 """
 from __future__ import annotations
 
+import operator
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+
+COMPARISONS: dict[str, Callable[[int, int], bool]] = {
+    "<": operator.lt, ">=": operator.ge, "=": operator.eq, "!=": operator.ne,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +33,31 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class Relation:
+    """``left sign right``, unsigned; a side is a field, or the number 0."""
+    left: Field | None
+    sign: str
+    right: Field | None
+
+    def holds(self, word: int) -> bool:
+        left, right = (side.of(word) if side else 0 for side in (self.left, self.right))
+        return COMPARISONS[self.sign](left, right)
+
+
+@dataclass(frozen=True, slots=True)
 class Encoding:
     mask: int
     match: int
     fields: tuple[Field, ...]
+    relations: tuple[Relation, ...] = ()
 
     @classmethod
     def parse(cls, pattern: str) -> Encoding:
         mask = match = 0
         fields: list[Field] = []
         low = 32
-        for token in pattern.split():
+        bits, _, conditions = pattern.partition("|")
+        for token in bits.split():
             name, _, width = token.rpartition(":")
             size = int(width) if name else len(token)
             low -= size
@@ -48,10 +70,12 @@ class Encoding:
                 match |= int(token, 2) << low
         if low:
             raise ValueError(f"{pattern!r} covers {32 - low} bits, not 32")
-        return cls(mask, match, tuple(fields))
+        by_name: dict[str, Field | None] = {"0": None, **{f.name: f for f in fields}}
+        relations = (r for condition in conditions.split() for r in _chain(condition, by_name))
+        return cls(mask, match, tuple(fields), tuple(relations))
 
     def fits(self, word: int) -> bool:
-        return word & self.mask == self.match
+        return word & self.mask == self.match and all(r.holds(word) for r in self.relations)
 
     def split(self, word: int) -> dict[str, int]:
         return {f.name: f.of(word) for f in self.fields}
@@ -61,3 +85,22 @@ class Encoding:
         for f in self.fields:
             word |= values[f.name] << f.low & f.mask
         return word
+
+
+def compatible(one: Encoding, other: Encoding) -> bool:
+    """Whether some word fits both, tried with every value of the fields that their relations compare."""
+    if (one.match ^ other.match) & one.mask & other.mask:
+        return False
+    compared = {f for r in (*one.relations, *other.relations) for f in (r.left, r.right) if f}
+    words = [one.match | other.match]
+    for f in compared:
+        words = [word & ~f.mask | value << f.low for word in words for value in range(1 << f.width)]
+    return any(one.fits(word) and other.fits(word) for word in words)
+
+
+def _chain(condition: str, by_name: dict[str, Field | None]) -> list[Relation]:
+    """``0<rs<rt`` is 0 < rs and rs < rt."""
+    sides = re.split(r"(<|>=|!=|=)", condition)
+    if len(sides) < 3 or not all(side in by_name for side in sides[::2]):
+        raise ValueError(f"{condition!r} is not a comparison of fields; there are {', '.join(by_name)}")
+    return [Relation(by_name[sides[n]], sides[n + 1], by_name[sides[n + 2]]) for n in range(0, len(sides) - 2, 2)]

@@ -11,11 +11,13 @@ from functools import reduce
 from operator import and_
 from typing import Any, TypeVar
 
-from vmm.arch.encoding import Encoding
+from vmm.arch.encoding import Encoding, Field, compatible
 
 Meaning = TypeVar("Meaning", bound=Callable[..., None])
 
 REMOVED_NEVER = 99
+RELEASE_6 = 6
+"""The first release whose opcodes mean other things than before: it has a decode tree of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,9 @@ class Insn:
     around (mode, interrupts, translation) before it goes on.
     ``control``: it has a delay slot.
     ``vector``: it works on MSA's registers, so MSA must be there and switched on.
+    ``compact``: it is a branch or jump without one.
+    ``forbids``: when it does not branch, the next instruction must not be ``alone`` (its forbidden slot).
+    ``alone``: it raises RI in a delay slot or forbidden slot; every branch and jump does.
     """
     name: str
     encoding: Encoding
@@ -44,6 +49,21 @@ class Insn:
     system: bool
     control: bool
     vector: bool
+    compact: bool
+    forbids: bool
+    alone: bool
+
+    @property
+    def off(self) -> Field | None:
+        """The field that says how many words a branch goes on from the next instruction."""
+        return next((f for f in self.encoding.fields if f.name == "off"), None)
+
+    def is_alone(self, release: int) -> bool:
+        """Whether it is reserved in a slot; of what is no branch, only release 6 says so (before: UNPREDICTABLE)."""
+        return self.alone and (self.control or self.compact or release >= RELEASE_6)
+
+    def on(self, release: int) -> bool:
+        return self.since <= release < self.until
 
 
 class Family:
@@ -53,11 +73,13 @@ class Family:
 
     def insn(self, pattern: str, syntax: str, *, since: int = 1, until: int = REMOVED_NEVER, bits: int = 32,
              ase: str | None = None, cp0: bool = False, system: bool = False,
-             control: bool = False, vector: bool = False) -> Callable[[Meaning], Meaning]:
+             control: bool = False, compact: bool = False, forbids: bool = False,
+             alone: bool = False, vector: bool = False) -> Callable[[Meaning], Meaning]:
         """Add the decorated meaning as a row; its mnemonic is the first word of ``syntax``."""
         def register(meaning: Meaning) -> Meaning:
             self.rows.append(Insn(syntax.split()[0], Encoding.parse(pattern), syntax, meaning, self.name, since,
-                                  until, bits, ase, cp0, system, control, vector))
+                                  until, bits, ase, cp0, system, control, vector, compact, forbids,
+                                  alone or control or compact))
             return meaning
         return register
 
@@ -73,7 +95,13 @@ class Fork:
     other: Tree | None
 
 
-Tree = Fork | Insn
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Rows that relations between fields tell apart: the first that fits."""
+    rows: tuple[Insn, ...]
+
+
+Tree = Fork | Choice | Insn
 
 
 def decode_tree(rows: Iterable[Insn], seen: int = 0) -> Tree | None:
@@ -95,6 +123,8 @@ def _narrowest_first(rows: list[Insn], seen: int) -> Tree:
     """Rows that share no further fixed bit: one is the rest (all seen bits suffice), the others are special cases."""
     if len(rows) == 1:
         return rows[0]
+    if any(row.encoding.relations for row in rows):
+        return _choice(rows)
     rest = [row for row in rows if not row.encoding.mask & ~seen]
     special = [row for row in rows if row.encoding.mask & ~seen]
     if len(rest) > 1:
@@ -111,16 +141,29 @@ def _narrowest_first(rows: list[Insn], seen: int) -> Tree:
     return other
 
 
+def _choice(rows: list[Insn]) -> Choice:
+    """The row with most fixed bits first; two that could both fit must be a special case and a wider one."""
+    for n, one in enumerate(rows):
+        for other in rows[:n]:
+            nested = one.encoding.mask != other.encoding.mask and (
+                one.encoding.mask & other.encoding.mask in (one.encoding.mask, other.encoding.mask))
+            if not nested and compatible(one.encoding, other.encoding):
+                raise ValueError(f"same encoding: {other.name}, {one.name}")
+    return Choice(tuple(sorted(rows, key=lambda row: -row.encoding.mask.bit_count())))
+
+
 def decode(tree: Tree | None, word: int) -> Insn | None:
     node = tree
     while isinstance(node, Fork):
         node = node.children.get(word & node.mask, node.other)
+    if isinstance(node, Choice):
+        return next((row for row in node.rows if row.encoding.fits(word)), None)
     return node if node is not None and node.encoding.fits(word) else None
 
 
 def available(rows: Iterable[Insn], *, release: int, bits: int, ases: frozenset[str]) -> list[Insn]:
     """The rows that a core of this release, width and set of extensions has."""
-    return [row for row in rows if row.since <= release < row.until and row.bits <= bits
+    return [row for row in rows if row.on(release) and row.bits <= bits
             and (row.ase is None or row.ase in ases)]
 
 

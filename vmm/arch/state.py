@@ -57,6 +57,8 @@ SLOTS: tuple[Slot, ...] = _slots(
     ("msacsr",           1, "MSA control and status"),
     ("pc",               1, "address of the next instruction"),
     ("in_slot",          1, "1: the next instruction is a delay slot"),
+    ("forbidden",        1, "1: the next instruction is in the forbidden slot of a compact branch, and may not be one; "
+                            "0 also where it is known to be none"),
     ("target",           1, "where to go after the delay slot"),
     ("next_pc",          1, "while a heavy instruction runs: where to go after it"),
     ("ticks",            1, "virtual time: instructions tried, plus ticks skipped by WAIT"),
@@ -101,9 +103,11 @@ SLOTS: tuple[Slot, ...] = _slots(
     ("view_key",         1, "derived: which translations the soft TLB in use holds"),
     ("unmapped",         1, "derived: physical address of an access to an unmapped segment"),
     ("access_va",        1, "derived: the address of the last access, after wrapping"),
+    ("part_host",        1, "derived: host address of the first byte of an access that is not aligned"),
     ("rights",           1, "derived: of the last translation: 1 load, 2 store, 4 fetch"),
 
     ("core64",           1, "1: a 64-bit core"),
+    ("release6",         1, "1: a core of release 6"),
     ("has_vz",           1, "1: it has guest mode"),
     ("tlb_size",         2, "entries: root, guest"),
     ("asid_mask",        1, "bits of EntryHi that hold the ASID"),
@@ -143,6 +147,7 @@ SLOTS: tuple[Slot, ...] = _slots(
     ("view",             1, "native: host address of the soft TLB in use"),
     ("arrive",           1, "native: record that looks up target_va"),
     ("stop_target",      1, "native: record that ends a stepped delay slot"),
+    ("stop_jump",        1, "native: record that ends a stepped compact branch"),
     ("scratch",          1, "native: block for stepping one instruction"),
     ("shared",           1, "native: host address of what the CPUs of a machine share"),
     ("views",            1, "native: host address of this CPU's soft TLBs"),

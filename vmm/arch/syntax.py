@@ -50,6 +50,7 @@ KINDS = {
     "u": "an unsigned number, in decimal",
     "x": "an unsigned number, in hexadecimal",
     "b": "a branch target, relative to the delay slot",
+    "p": "an address relative to the pc, in units that are ``*N``",
     "j": "a jump target, within the 256 MiB region of the delay slot",
 }
 

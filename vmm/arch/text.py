@@ -133,7 +133,10 @@ def _encode(form: Form, written: tuple[str | None, ...], line: _Line) -> int:
         for name in (operand.field, *operand.also):
             if fields.setdefault(name, held) != held:
                 raise ValueError(f"{name} is written as {fields[name]} and as {held}; give it one value")
-    return form.insn.encoding.join(**fields)
+    word = form.insn.encoding.join(**fields)
+    if not form.insn.encoding.fits(word):
+        raise ValueError(f"with these registers the word is no {form.insn.name}")
+    return word
 
 
 def _read(operand: Operand, text: str, fields: Mapping[str, int], width: int, line: _Line) -> int:
@@ -145,6 +148,8 @@ def _read(operand: Operand, text: str, fields: Mapping[str, int], width: int, li
             return _branch(value, line.pc, width)
         if operand.kind == "j":
             return _jump(value, line.pc)
+        if operand.kind == "p":
+            return _relative(value, line.pc & -operand.scale, operand.scale, width)
         return operand.held(value, fields, width)
     except ValueError as error:
         raise ValueError(f"operand {operand.field} is {KINDS[operand.kind]}: {error}") from error
@@ -164,14 +169,20 @@ def _register(kind: str, text: str, general: Mapping[str, int], count: int) -> i
 
 def _branch(target: int, pc: int, width: int) -> int:
     """Only the low 32 bits are compared, so that 0x80001000 and its sign-extended form are the same place."""
-    distance = signed(target - pc - 4 & 0xFFFF_FFFF, 32)
-    reach = 4 << width - 1
-    if distance & 3:
+    if target - pc & 3:
         raise ValueError(f"{target:#x} is not a whole number of instructions from {pc:#x}")
+    return _relative(target, pc + 4, 4, width, "the slot at ")
+
+
+def _relative(target: int, base: int, unit: int, width: int, what: str = "") -> int:
+    distance = signed(target - base & 0xFFFF_FFFF, 32)
+    reach = unit << width - 1
+    if distance % unit:
+        raise ValueError(f"{target:#x} is not a multiple of {unit} from {base:#x}")
     if not -reach <= distance < reach:
-        raise ValueError(f"{target:#x} is {distance:+#x} from the slot at {pc + 4:#x}; "
-                         f"it can be {-reach:+#x} to {reach - 4:+#x}")
-    return distance >> 2 & (1 << width) - 1
+        raise ValueError(f"{target:#x} is {distance:+#x} from {what}{base:#x}; "
+                         f"it can be {-reach:+#x} to {reach - unit:+#x}")
+    return distance // unit & (1 << width) - 1
 
 
 def _jump(target: int, pc: int) -> int:
@@ -257,6 +268,8 @@ def _operand(operand: Operand, word: _Word) -> str:
     wrap = (1 << (64 if word.pc >> 32 else 32)) - 1
     if operand.kind == "b":
         return f"{word.pc + 4 + 4 * signed(held, width) & wrap:#x}"
+    if operand.kind == "p":
+        return f"{(word.pc & -operand.scale) + operand.scale * signed(held, width) & wrap:#x}"
     if operand.kind == "j":
         return f"{word.pc + 4 & wrap & ~0xFFF_FFFF | held << 2:#x}"
     value = operand.value(word.fields, width)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from vmm.arch.cp0.fields import Register
 from vmm.arch.exceptions import RESET_VECTOR
 from vmm.arch.models import CpuModel
+from vmm.arch.rows import RELEASE_6
 from vmm.arch.state import BREAK_CAPACITY, GUEST_FILE, OFFSET, ROOT_FILE, TLB_SLOTS, WATCH_CAPACITY, TlbSlot
 from vmm.arch.stops import Stop
 from vmm.engine.engine import Engine
@@ -130,6 +131,7 @@ class Cpu:
     def _describe_model(self) -> None:
         model, state = self.model, self.state
         state.core64 = int(model.bits == 64)
+        state.release6 = int(model.release >= RELEASE_6)
         state.has_vz = int("VZ" in model.ases)
         state.array("tlb_size")[0], state.array("tlb_size")[1] = model.tlb_entries, model.guest_tlb_entries
         state.asid_mask, state.vpn_mask, state.pfn_mask = model.asid_mask, model.vpn_mask, model.pfn_mask
@@ -178,7 +180,7 @@ class Cpu:
 
     @pc.setter
     def pc(self, value: int) -> None:
-        self.state.pc, self.state.in_slot = value, 0
+        self.state.pc, self.state.in_slot, self.state.forbidden = value, 0, 0
 
     @property
     def hi(self) -> int:

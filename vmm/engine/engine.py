@@ -4,13 +4,14 @@ from __future__ import annotations
 import ctypes
 from typing import Protocol
 
+from vmm.arch.insns import ROWS
 from vmm.arch.models import CpuModel
 from vmm.arch.privileged.service import SERVICES
-from vmm.arch.rows import available, decode, decode_tree
+from vmm.arch.rows import RELEASE_6, Insn, available, decode, decode_tree
 from vmm.arch.stops import Stop
 from vmm.engine.compile import Library, load_library
-from vmm.engine.handlers import BLOCK, RECORD, SLOT_DISTANCE, VIEW, VIEWS
-from vmm.engine.native import FIXED, pre_release_6
+from vmm.engine.handlers import ALONE, BLOCK, RECORD, SLOT_DISTANCE, VIEW, VIEWS
+from vmm.engine.native import FIXED
 from vmm.engine.reference import ReferenceEngine
 from vmm.engine.runtime import SHARED, SHARED_SLOTS
 from vmm.engine.store import PAGE, Block, Memory, State, break_links
@@ -19,7 +20,7 @@ from vmm.errors import ConfigError
 POOL_BLOCKS = 1536
 """Pages of code that are kept decoded, 32 KiB each; one more and all are dropped."""
 MAX_CPUS = 64
-LINE_WORDS = 4
+LINE_WORDS, SLOT_OF_LINE, KIND_OF_LINE = 4, 2, 3
 AT = {name: n for n, name in enumerate(SHARED)}
 
 
@@ -59,7 +60,7 @@ class NativeEngine:
         self._rows = self._row_table(model)
         self._shared = Block(8 * SHARED_SLOTS)
         self._fill_template()
-        self._fill_shared()
+        self._fill_shared("row_from_6" if model.release >= RELEASE_6 else "row_before_6")
         call = self._library.function
         self._run = call("run", ctypes.c_void_p)
         self._forget_all = call("forget_all", ctypes.c_void_p, result=None)
@@ -73,18 +74,25 @@ class NativeEngine:
 
         Line 0 is Reserved Instruction.
         """
-        rows = pre_release_6()
-        own = available(rows, release=model.release, bits=model.bits, ases=model.ases)
-        number, tree = {id(row): n + 1 for n, row in enumerate(rows)}, decode_tree(own)
-        count = (len(rows) + 1) * LINE_WORDS
+        own = available(ROWS, release=model.release, bits=model.bits, ases=model.ases)
+        number, tree = {id(row): n for n, row in enumerate(ROWS)}, decode_tree(own)
+        has, count = {id(row) for row in own}, (len(ROWS) + 1) * LINE_WORDS
         lines = (ctypes.c_uint64 * count).from_address(self._library.address["row_lines"])
-        table = Block(8 * count)
-        for n in range(len(rows) + 1):
-            row = rows[n - 1] if n else None
-            meant = row if row is None or row in own else decode(tree, row.encoding.match)
-            source = number[id(meant)] if meant else 0
+        reserved, table = lines[:LINE_WORDS], Block(8 * count)
+        table.words[:LINE_WORDS] = memoryview(lines).cast("B").cast("Q")[:LINE_WORDS]
+
+        def line_of(row: Insn | None) -> list[int]:
+            at = (number[id(row)] + 1) * LINE_WORDS if row else 0
+            return lines[at:at + LINE_WORDS]
+
+        for n, row in enumerate(ROWS):
+            meant = row if id(row) in has else decode(tree, row.encoding.match)
+            line = line_of(meant)
+            if meant is not None and meant.is_alone(model.release):
+                line[SLOT_OF_LINE] = reserved[SLOT_OF_LINE]
+                line[KIND_OF_LINE] |= ALONE
             for k in range(LINE_WORDS):
-                table.words[n * LINE_WORDS + k] = lines[source * LINE_WORDS + k]
+                table.words[(n + 1) * LINE_WORDS + k] = line[k]
         return table
 
     def _fill_template(self) -> None:
@@ -94,12 +102,12 @@ class NativeEngine:
             name = "undecoded_main" if n < first_slot else "page_end" if n == first_slot else "undecoded_slot"
             self._template.words[n * per_record] = self._handler[name]
 
-    def _fill_shared(self) -> None:
+    def _fill_shared(self, decoder: str) -> None:
         memory = self._memory.block
         values = {"pool": self._pool.address, "pool_used": 0, "pool_blocks": POOL_BLOCKS, "memory": memory.address,
                   "memory_end": memory.address + memory.size, "block_of_page": self._block_of_page.address,
                   "page_of_block": self._page_of_block.address, "template": self._template.address,
-                  "rows": self._rows.address, "cpu_count": 0}
+                  "rows": self._rows.address, "decoder": self._handler[decoder], "cpu_count": 0}
         for name, value in values.items():
             self._shared.words[AT[name]] = value
 
@@ -111,8 +119,10 @@ class NativeEngine:
         self._states.append(state)
         arrive, stop_target, scratch = (self._records.address + n * BLOCK for n in range(3))
         self._records.words[0] = self._handler["arrive"]
+        self._records.words[RECORD // 8] = self._handler["step_jump"]
         self._records.words[BLOCK // 8] = self._handler["step_slot"]
         state.arrive, state.stop_target, state.scratch = arrive, stop_target, scratch
+        state.stop_jump = arrive + RECORD
         state.shared, state.views = self._shared.address, views.address
         self._shared.words[AT["cpus"] + len(self._states) - 1] = state.address
         self._shared.words[AT["cpu_count"]] = len(self._states)

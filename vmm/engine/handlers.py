@@ -41,6 +41,9 @@ TAG_LOAD, TAG_STORE, ADDEND = 0, 8, 16
 CODE_FLAG = 0x800
 """In a store tag: the page has decoded code, so no address matches."""
 
+CONTROL, COMPACT, FORBIDS, ALONE = 1 << 8, 1 << 9, 1 << 10, 1 << 11
+"""The kind of a row in the row table (``Insn``); below these bits the width of a branch's ``off`` field, else 0."""
+
 ARGUMENTS = "ptr %st, ptr %rec, i64 %b, ptr %tgt, ptr %view"
 PASS = "ptr %st, ptr %rec, i64 %b, ptr %tgt, ptr %view"
 MAIN, SLOT = "main", "slot"
@@ -233,7 +236,9 @@ class InlineEmitter(Emitter):
     def jump(self, target: Word) -> None:
         raise Heavy
 
-    jump_region = jump
+    jump_region = compact_jump = jump
+
+    compact_branch = branch
 
     def link(self, number: Any) -> None:
         raise Heavy
@@ -253,7 +258,10 @@ class InlineEmitter(Emitter):
 
 
 class ControlEmitter(InlineEmitter):
-    """A branch or jump: *near* if taken it stays in the page, *far* if it may leave."""
+    """A branch or jump: *near* if taken it stays in the page, *far* if it may leave.
+
+    The link is written last, when it is sure that no other handler does the same instruction again.
+    """
 
     def __init__(self, unit: Any, row: Insn, near: bool) -> None:
         super().__init__(unit, row, MAIN, False)
@@ -266,7 +274,7 @@ class ControlEmitter(InlineEmitter):
 
     def _write_links(self) -> None:
         for number in self.links:
-            self.gpr[number] = self.pc + 8
+            self.gpr[number] = self.pc + (4 if self.row.compact else 8)
 
     def finish(self) -> None:
         assert self.ends is not None, self.row.name
@@ -277,11 +285,11 @@ class ControlEmitter(InlineEmitter):
         self.go(self.next_record(SLOT_DISTANCE + RECORD), b.text, tgt)
 
     def branch(self, condition: Condition, off: Any) -> None:
-        distance = self.signed(off, 16)
+        distance = self._distance(off)
         self.ends = lambda: self._near(condition, distance) if self.near else self._far(condition, distance)
 
     def branch_likely(self, condition: Condition, off: Any) -> None:
-        distance = self.signed(off, 16)
+        distance = self._distance(off)
         self.ends = lambda: self._likely(condition, distance)
 
     def _near(self, condition: Condition, distance: Word) -> None:
@@ -290,19 +298,28 @@ class ControlEmitter(InlineEmitter):
         tgt = self.named(f"select i1 {condition.text}, ptr {tgt}, ptr {self.next_record(2 * RECORD)}")
         self._go_within(b, tgt)
 
+    def _distance(self, off: Any) -> Word:
+        """How many words further than the next instruction."""
+        assert self.row.off is not None, self.row.name
+        return self.signed(off, self.row.off.width)
+
     def _in_page(self, distance: Word) -> tuple[Word, str]:
         """Budget and record for a taken branch that stays in the page."""
         step = distance.shl(RECORD_SHIFT) + RECORD
         return (Word(self, "%b") + distance - 1,
                 self.named(f"getelementptr inbounds i8, ptr %rec, i64 {step.text}"))
 
-    def _go_within(self, b: Word, tgt: str) -> None:
+    def _unless_short(self, b: Word) -> None:
+        """Go on only with ticks enough to run freely; else the far handler does this, and ends the run."""
         n = self.fresh()
         enough = self.condition(f"icmp sge i64 {b.text}, {HORIZON}")
         self.line(f"br i1 {enough.text}, label %enough{n}, label %short{n}, !prof !0")
         self.label(f"short{n}")
         self.become(self.unit.control_name(self.row, near=False))
         self.label(f"enough{n}")
+
+    def _go_within(self, b: Word, tgt: str) -> None:
+        self._unless_short(b)
         self._write_links()
         self._slot(b, tgt)
 
@@ -335,6 +352,33 @@ class ControlEmitter(InlineEmitter):
 
     def jump(self, target: Word) -> None:
         self.ends = lambda: self._leave_page(target)
+
+    def compact_branch(self, condition: Condition, off: Any) -> None:
+        self.ends = lambda: self._compact(condition, self._distance(off))
+
+    def _compact(self, condition: Condition, distance: Word) -> None:
+        """Taken, it goes on at once; not taken, with the next record, which decoding has seen to be no branch."""
+        for _ in self.when(~condition):
+            self._write_links()
+            self.go_on()
+            self.label(f"dead{self.fresh()}")
+        if self.near:
+            step = distance.shl(RECORD_SHIFT) + RECORD
+            target = self.named(f"getelementptr inbounds i8, ptr %rec, i64 {step.text}")
+            left = Word(self, "%b") + distance
+            self._unless_short(left)
+            self._write_links()
+            self.go(target, left.text)
+        else:
+            self._leave_at_once(self.pc + 4 + distance.shl(2))
+
+    def compact_jump(self, target: Word) -> None:
+        self.ends = lambda: self._leave_at_once(target)
+
+    def _leave_at_once(self, target: Word) -> None:
+        self.state.target_va = self.select(self.state.wrap != 0, self.word(target), target)
+        self._write_links()
+        self.go(self.arrive(), (Word(self, "%b") - self.index() - 1).text)
 
     def jump_region(self, target: Any) -> None:
         place = self.unsigned(target, 26).shl(2)
@@ -379,12 +423,12 @@ class HeavyEmitter(FunctionEmitter):
 
 def mangled(row: Insn) -> str:
     """A name for LLVM that tells rows of one mnemonic apart."""
-    return f"{row.name.replace('.', '_')}_{row.encoding.match:08x}"
+    return f"{row.name.replace('.', '_')}_{row.encoding.match:08x}_{row.since}"
 
 
 def inline_handlers(unit: Any, row: Insn) -> Iterator[str]:
     """The handlers of a row that is not heavy: main and slot, with slow twins if it touches memory."""
-    if row.control:
+    if row.control or row.compact:
         yield from _control_handlers(unit, row)
         return
     if row.cp0:
@@ -403,8 +447,7 @@ def inline_handlers(unit: Any, row: Insn) -> Iterator[str]:
 
 
 def _control_handlers(unit: Any, row: Insn) -> Iterator[str]:
-    branches = any(f.name == "off" for f in row.encoding.fields)
-    for near in (True, False) if branches else (False,):
+    for near in (True, False) if row.off else (False,):
         m = ControlEmitter(unit, row, near)
         m.need_right()
         row.meaning(m, **{f.name: FieldRef(f) for f in row.encoding.fields})

@@ -9,20 +9,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from vmm.arch.encoding import Field
 from vmm.arch.exceptions import ExcCode
 from vmm.arch.insns import ROWS
 from vmm.arch.privileged import exception, memory, msa, timer
 from vmm.arch.privileged.service import SERVICES
-from vmm.arch.rows import Fork, Insn, Tree, decode_tree
+from vmm.arch.rows import RELEASE_6, REMOVED_NEVER, Choice, Fork, Insn, Tree, decode_tree
 from vmm.arch.state import OFFSET
 from vmm.engine.emit import FunctionEmitter, Heavy
-from vmm.engine.handlers import ARGUMENTS, MAIN, SLOT, heavy_handlers, inline_handlers, mangled
+from vmm.engine.handlers import ARGUMENTS, COMPACT, CONTROL, FORBIDS, MAIN, SLOT, heavy_handlers, inline_handlers, mangled
 from vmm.engine.runtime import runtime
 
-PLAIN, BRANCH, JUMP = 0, 1, 2
-"""The kind of a row in the row table."""
-FIRST_RELEASE_6 = 6
-FIXED = ("arrive", "page_end", "undecoded_main", "undecoded_slot", "step_slot")
+FIXED = ("arrive", "page_end", "undecoded_main", "undecoded_slot", "step_slot", "step_jump", "row_before_6",
+         "row_from_6")
 """Handlers whose addresses Python needs."""
 
 
@@ -110,7 +109,8 @@ define internal tailcc void @{name}({ARGUMENTS}) nounwind cold {{
         services = [self._service(name, function, count) for name, (function, count) in SERVICES.items()]
         own = "\n".join([*self.text, *services])
         own = own.replace("«st.trap»", str(8 * OFFSET["trap"]))
-        return "\n".join([own, _row_of(self.rows), runtime(self.big_endian, names), self._addresses()])
+        decoders = [_row_of(name, self.rows, release) for name, release in DECODERS.items()]
+        return "\n".join([own, *decoders, runtime(self.big_endian, names), self._addresses()])
 
     def _service(self, name: str, function: Callable[..., Any], count: int) -> str:
         """An exported name for a function that Python may call."""
@@ -129,56 +129,95 @@ define internal tailcc void @{name}({ARGUMENTS}) nounwind cold {{
                 f"@fixed_handlers = constant [{len(FIXED)} x ptr] [{fixed}]\n")
 
     def _line(self, row: Insn) -> tuple[str, str, str, str]:
-        if row.control:
-            branches = any(f.name == "off" for f in row.encoding.fields)
+        if row.control or row.compact:
             far = f"ptr @{self.control_name(row, near=False)}"
-            near = f"ptr @{self.control_name(row, near=True)}" if branches else far
-            return near, far, "ptr @raise_RI_slot", f"i64 {BRANCH if branches else JUMP}"
+            near = f"ptr @{self.control_name(row, near=True)}" if row.off else far
+            return near, far, "ptr @raise_RI_slot", f"i64 {kind_of(row)}"
         main = f"ptr @{self.handler_name(row, MAIN, slow=False)}"
-        return main, main, f"ptr @{self.handler_name(row, SLOT, slow=False)}", f"i64 {PLAIN}"
+        return main, main, f"ptr @{self.handler_name(row, SLOT, slow=False)}", f"i64 {kind_of(row)}"
 
 
-def _row_of(rows: tuple[Insn, ...]) -> str:
-    """``row_of(word)``: the row's number plus 1, or 0.  The decode tree, as switches."""
-    number = {id(row): n + 1 for n, row in enumerate(rows)}
-    lines, names = ["define internal i32 @row_of(i32 %w) nounwind {"], iter(range(1 << 30))
+def kind_of(row: Insn) -> int:
+    flags = {CONTROL: row.control, COMPACT: row.compact, FORBIDS: row.forbids}
+    width = row.off.width if row.off and (row.control or row.compact) else 0
+    return sum(bit for bit, has in flags.items() if has) | width
 
-    def write(tree: Tree | None, label: str) -> None:
-        lines.append(f"{label}:")
+
+class TreeWriter:
+    """A decode tree as switches: a function from a word to the row's number plus 1, or 0."""
+
+    def __init__(self, rows: tuple[Insn, ...]) -> None:
+        self.lines: list[str] = []
+        self._number = {id(row): n + 1 for n, row in enumerate(rows)}
+        self._names = iter(range(1 << 30))
+
+    def write(self, tree: Tree | None, label: str) -> None:
+        self.lines.append(f"{label}:")
         if tree is None:
-            lines.append("  ret i32 0")
+            self.lines.append("  ret i32 0")
         elif isinstance(tree, Insn):
-            n = next(names)
-            lines.append(f"  %x{n} = and i32 %w, {_i32(tree.encoding.mask)}")
-            lines.append(f"  %c{n} = icmp eq i32 %x{n}, {_i32(tree.encoding.match)}")
-            lines.append(f"  %r{n} = select i1 %c{n}, i32 {number[id(tree)]}, i32 0")
-            lines.append(f"  ret i32 %r{n}")
+            self._try(tree, None)
+        elif isinstance(tree, Choice):
+            for row in tree.rows:
+                following = f"t{next(self._names)}"
+                self._try(row, following)
+                self.lines.append(f"{following}:")
+            self.lines.append("  ret i32 0")
         else:
-            _write_fork(tree)
+            self._fork(tree)
 
-    def _write_fork(tree: Fork) -> None:
-        n = next(names)
-        lines.append(f"  %m{n} = and i32 %w, {_i32(tree.mask)}")
-        targets = [(key, f"k{next(names)}", child) for key, child in tree.children.items()]
-        other = f"o{next(names)}"
+    def _new(self, text: str) -> str:
+        name = f"%n{next(self._names)}"
+        self.lines.append(f"  {name} = {text}")
+        return name
+
+    def _try(self, row: Insn, following: str | None) -> None:
+        """The row if it fits; else 0, or go on at the label ``following``."""
+        masked = self._new(f"and i32 %w, {_i32(row.encoding.mask)}")
+        fits = self._new(f"icmp eq i32 {masked}, {_i32(row.encoding.match)}")
+        for relation in row.encoding.relations:
+            left, right = (self._side(side) for side in (relation.left, relation.right))
+            holds = self._new(f"icmp {PREDICATES[relation.sign]} i32 {left}, {right}")
+            fits = self._new(f"and i1 {fits}, {holds}")
+        if following is None:
+            self.lines.append(f"  ret i32 {self._new(f'select i1 {fits}, i32 {self._number[id(row)]}, i32 0')}")
+        else:
+            found = f"t{next(self._names)}"
+            self.lines += [f"  br i1 {fits}, label %{found}, label %{following}", f"{found}:",
+                           f"  ret i32 {self._number[id(row)]}"]
+
+    def _side(self, side: Field | None) -> str:
+        if side is None:
+            return "0"
+        return self._new(f"and i32 {self._new(f'lshr i32 %w, {side.low}')}, {(1 << side.width) - 1}")
+
+    def _fork(self, tree: Fork) -> None:
+        masked = self._new(f"and i32 %w, {_i32(tree.mask)}")
+        targets = [(key, f"t{next(self._names)}", child) for key, child in tree.children.items()]
+        other = f"t{next(self._names)}"
         cases = " ".join(f"i32 {_i32(key)}, label %{label}" for key, label, _ in targets)
-        lines.append(f"  switch i32 %m{n}, label %{other} [{cases}]")
+        self.lines.append(f"  switch i32 {masked}, label %{other} [{cases}]")
         for _, label, child in targets:
-            write(child, label)
-        write(tree.other, other)
+            self.write(child, label)
+        self.write(tree.other, other)
 
-    write(decode_tree(rows), "entry")
-    return "\n".join([*lines, "}"])
+
+PREDICATES = {"<": "ult", ">=": "uge", "=": "eq", "!=": "ne"}
+DECODERS = {"row_before_6": range(1, RELEASE_6), "row_from_6": range(RELEASE_6, REMOVED_NEVER)}
+"""The decoders, and the releases whose cores use each; which one a CPU uses is in the shared struct."""
+
+
+def _row_of(name: str, rows: tuple[Insn, ...], releases: range) -> str:
+    """The decoder for the rows that any core of these releases has."""
+    writer = TreeWriter(rows)
+    writer.write(decode_tree(row for row in rows if any(row.on(release) for release in releases)), "entry")
+    return "\n".join([f"define internal i32 @{name}(i32 %w) nounwind {{", *writer.lines, "}"])
 
 
 def _i32(number: int) -> int:
     return number - (1 << 32) if number >> 31 else number
 
 
-def pre_release_6() -> tuple[Insn, ...]:
-    return tuple(row for row in ROWS if row.since < FIRST_RELEASE_6)
-
-
 def module_text(big_endian: bool) -> str:
-    """The module for cores before release 6."""
-    return Unit(pre_release_6(), big_endian).build()
+    """The module: every row, and a decoder each for cores before release 6 and from then on."""
+    return Unit(ROWS, big_endian).build()

@@ -138,6 +138,7 @@ class Numbers(VectorWords):
         self._last = Condition(False)
         self.pages: dict[tuple[int, int], int] = {}    # (virtual page, access) -> host page, for a short time
         self.taken: tuple[Word, bool] | None = None    # where to go after the slot, and whether the slot is executed
+        self.off_width, self.link_distance = 16, 8     # of the branch that is executed
 
     # -- state --------------------------------------------------------------------------------------------------------
     def slot(self, number: int) -> Word:
@@ -326,8 +327,15 @@ class Numbers(VectorWords):
     def jump_region(self, target: int) -> None:
         self.jump((self.pc + 4) & ~0x0FFF_FFFF | self.unsigned(target, 26).shl(2))
 
+    def compact_branch(self, condition: Condition, off: int) -> None:
+        if condition.holds:
+            self.compact_jump(self.pc + 4 + self.signed(off, self.off_width).shl(2))
+
+    def compact_jump(self, target: Word) -> None:
+        self.taken = target, False
+
     def link(self, number: int) -> None:
-        self.gpr[number] = self.pc + 8
+        self.gpr[number] = self.pc + self.link_distance
 
 
 class ReferenceEngine:
@@ -335,7 +343,8 @@ class ReferenceEngine:
 
     def __init__(self, model: CpuModel, big_endian: bool, memory_of_machine: Memory) -> None:
         self.big_endian, self.memory = big_endian, memory_of_machine
-        self.tree = decode_tree(available(rows_before_6(), release=model.release, bits=model.bits, ases=model.ases))
+        self.tree = decode_tree(available(ROWS, release=model.release, bits=model.bits, ases=model.ases))
+        self.reserved_in_slot = {id(row) for row in ROWS if row.is_alone(model.release)}
         self._machines: dict[int, Numbers] = {}
         self._states: list[State] = []
         self._decoded: dict[int, Insn | None] = {}
@@ -418,9 +427,10 @@ class ReferenceEngine:
         state.instr = word
         insn = self._decode(word)
         in_slot = state.in_slot
-        if insn is None or (insn.control and in_slot):
+        if insn is None or ((in_slot or state.forbidden) and id(insn) in self.reserved_in_slot):
             m.trap("RI")
             return True
+        state.forbidden = 0
         state.next_pc = state.target if in_slot else state.pc + 4
         if insn.cp0:
             cp0.need_cp0(m)
@@ -429,17 +439,17 @@ class ReferenceEngine:
         if insn.bits == 64:
             m.require(m.state.ops64 != 0, "RI")
         m.taken = None
+        if insn.compact:
+            m.off_width, m.link_distance = insn.off.width if insn.off else 0, 4
+        else:
+            m.off_width, m.link_distance = 16, 8
         insn.meaning(m, **self._fields(word, insn))
         state.ticks += 1
         if m.taken is None:
-            state.pc, state.in_slot = state.next_pc, 0
+            state.pc, state.in_slot, state.forbidden = state.next_pc, 0, int(insn.forbids)
         elif m.taken[1]:
             state.prior, state.target = word, int(m.taken[0])
             state.pc, state.in_slot = state.pc + 4, 1
         else:
             state.pc, state.in_slot = int(m.taken[0]), 0
         return insn.system
-
-
-def rows_before_6() -> list[Any]:
-    return [row for row in ROWS if row.since < 6]

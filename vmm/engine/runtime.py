@@ -6,16 +6,20 @@ store tag, addend to the host address) and 256 for code (tag, block); an entry o
 """
 from __future__ import annotations
 
+from vmm.arch.exceptions import ExcCode
 from vmm.arch.state import OFFSET, OWNED_CAPACITY
 from vmm.arch.stops import Stop
 from vmm.engine.handlers import (
     ADDEND,
+    ALONE,
     ARGUMENTS,
     BLOCK,
     CODE_FLAG,
+    COMPACT,
     DATA_ENTRIES,
     FETCH_AT,
     FETCH_ENTRIES,
+    FORBIDS,
     HORIZON,
     PASS,
     SLOT_DISTANCE,
@@ -25,7 +29,7 @@ from vmm.engine.handlers import (
 )
 
 SHARED = ("pool", "pool_used", "pool_blocks", "memory", "memory_end", "block_of_page", "page_of_block", "template",
-          "rows", "cpu_count", "cpus")
+          "rows", "decoder", "cpu_count", "cpus")
 """The shared struct: 64-bit slots, ``cpus`` the first of 64."""
 SHARED_SLOTS = len(SHARED) + 63
 
@@ -44,6 +48,7 @@ def _constants(names: dict[str, str]) -> dict[str, str]:
     constants = {f"st.{name}": str(8 * at) for name, at in OFFSET.items()}
     constants |= {f"sh.{name}": str(8 * n) for n, name in enumerate(SHARED)}
     constants |= {f"stop.{stop.name}": str(int(stop)) for stop in Stop}
+    constants |= {"COMPACT": str(COMPACT), "FORBIDS": str(FORBIDS), "ALONE": str(ALONE), "RI": str(int(ExcCode.RI) + 1)}
     constants |= {f"fn.{key}": value for key, value in names.items()}
     constants |= {
         "ARGS": ARGUMENTS, "PASS": PASS, "BLOCK": str(BLOCK), "SLOT": str(SLOT_DISTANCE), "HORIZON": str(HORIZON),
@@ -492,7 +497,12 @@ define void @code_changed(ptr %st, i64 %host, i64 %size) nounwind {
 words:
   %last0 = add i64 %host, %size
   %last = sub i64 %last0, 1
-  %w0 = lshr i64 %host, 2
+  ; one word earlier too: how a compact branch was decoded depends on the word after it
+  %inside = and i64 %host, 4092
+  %first_word = icmp eq i64 %inside, 0
+  %before = select i1 %first_word, i64 0, i64 4
+  %from = sub i64 %host, %before
+  %w0 = lshr i64 %from, 2
   %w1 = lshr i64 %last, 2
   br label %word
 word:
@@ -529,39 +539,82 @@ define internal i32 @word_at(i64 %host) nounwind {
   ret i32 %w
 }
 
-; Fill a record.  %how: 0 main, 1 slot, 2 main of a single step.  A row's line: near, far or main, slot, kind
-; (0 plain, 1 branch with an offset, 2 jump).
-define internal void @decode_into(ptr %st, ptr %rec, i32 %w, i64 %idx, i64 %how) nounwind {
+; The line of a word's row: near, far or main, slot, kind (see vmm.engine.native).
+define internal ptr @line_of(ptr %st, i32 %w) nounwind {
   %sh = call ptr @shared_of(ptr %st)
-  %table = call i64 @get(ptr %sh, i64 «sh.rows»)
-  %id32 = call i32 @row_of(i32 %w)
+  %decoder = call i64 @get(ptr %sh, i64 «sh.decoder»)
+  %decode = inttoptr i64 %decoder to ptr
+  %id32 = call i32 %decode(i32 %w)
   %id = zext i32 %id32 to i64
+  %table = call i64 @get(ptr %sh, i64 «sh.rows»)
   %lo = shl i64 %id, 5
   %la = add i64 %table, %lo
   %line = inttoptr i64 %la to ptr
+  ret ptr %line
+}
+
+; Whether the word of this record is a branch that would be reserved in the next.  Only asked inside a page.
+define internal i1 @next_is_alone(ptr %st, ptr %rec) nounwind {
+  %next = getelementptr inbounds i8, ptr %rec, i64 16
+  %w = call i32 @word_of_record(ptr %st, ptr %next)
+  %line = call ptr @line_of(ptr %st, i32 %w)
+  %kind = call i64 @get(ptr %line, i64 24)
+  %bit = and i64 %kind, «ALONE»
+  %is = icmp ne i64 %bit, 0
+  ret i1 %is
+}
+
+; Fill a record.  %how: 0 main, 1 slot, 2 main of a single step.  The row's line is returned.
+define internal ptr @decode_into(ptr %st, ptr %rec, i32 %w, i64 %idx, i64 %how) nounwind {
+  %line = call ptr @line_of(ptr %st, i32 %w)
   %near = call i64 @get(ptr %line, i64 0)
   %far = call i64 @get(ptr %line, i64 8)
   %slot = call i64 @get(ptr %line, i64 16)
   %kind = call i64 @get(ptr %line, i64 24)
   %edge = ptrtoint ptr @edge to i64
-  %plain = icmp eq i64 %kind, 0
   %last = icmp eq i64 %idx, 1023
-  %branch = icmp eq i64 %kind, 1
-  %low = trunc i32 %w to i16
-  %imm = sext i16 %low to i64
+  %width = and i64 %kind, 255
+  %branch = icmp ne i64 %width, 0
+  %unused = sub i64 64, %width
+  %up = and i64 %unused, 63
+  %wz = zext i32 %w to i64
+  %top = shl i64 %wz, %up
+  %imm = ashr i64 %top, %up
   %j0 = add i64 %idx, %imm
   %j = add i64 %j0, 1
   %inside = icmp ult i64 %j, 1024
   %is_near = and i1 %branch, %inside
   %m1 = select i1 %is_near, i64 %near, i64 %far
-  %m2 = select i1 %last, i64 %edge, i64 %m1
-  %m3 = select i1 %plain, i64 %far, i64 %m2
+  %fb = and i64 %kind, «FORBIDS»
+  %forbids = icmp ne i64 %fb, 0
+  %main = icmp eq i64 %how, 0
+  %ask0 = xor i1 %last, true
+  %ask1 = and i1 %ask0, %main
+  %ask = and i1 %ask1, %forbids
+  br i1 %ask, label %look, label %known
+look:
+  %alone = call i1 @next_is_alone(ptr %st, ptr %rec)
+  br label %known
+known:
+  %guard = phi i1 [false, %0], [%alone, %look]
+  ; a compact jump without a forbidden slot may stand last in its page
+  %cb = and i64 %kind, «COMPACT»
+  %compact = icmp ne i64 %cb, 0
+  %free0 = xor i1 %forbids, true
+  %free = and i1 %compact, %free0
+  %needs_next = xor i1 %free, true
+  %at_edge = and i1 %last, %needs_next
+  %carefully = or i1 %at_edge, %guard
+  %m2 = select i1 %carefully, i64 %edge, i64 %m1
+  ; a row that is no branch may be one that release 6 reserves in a slot: kind 0, or only that flag
+  %kb = and i64 %kind, 2047
+  %no_branch = icmp eq i64 %kb, 0
+  %m3 = select i1 %no_branch, i64 %far, i64 %m2
   %stepping = icmp eq i64 %how, 2
   %in_slot = icmp eq i64 %how, 1
   %h1 = select i1 %stepping, i64 %far, i64 %m3
   %h = select i1 %in_slot, i64 %slot, i64 %h1
   call void @put(ptr %rec, i64 0, i64 %h)
-  %wz = zext i32 %w to i64
   %a0 = lshr i64 %wz, 21
   %a = and i64 %a0, 31
   %b0 = lshr i64 %wz, 8
@@ -576,7 +629,7 @@ define internal void @decode_into(ptr %st, ptr %rec, i32 %w, i64 %idx, i64 %how)
   %wh = shl i64 %wz, 32
   %all = or i64 %f, %wh
   call void @put(ptr %rec, i64 8, i64 %all)
-  ret void
+  ret ptr %line
 }
 
 define internal i32 @word_of_record(ptr %st, ptr %rec) nounwind {
@@ -619,7 +672,7 @@ define internal i1 @word_has_break(ptr %st, i64 %i) alwaysinline nounwind {
 define internal tailcc void @undecoded_main(«ARGS») nounwind {
   %w = call i32 @word_of_record(ptr %st, ptr %rec)
   %i = call i64 @index_of(ptr %rec)
-  call void @decode_into(ptr %st, ptr %rec, i32 %w, i64 %i, i64 0)
+  call ptr @decode_into(ptr %st, ptr %rec, i32 %w, i64 %i, i64 0)
   %has = call i1 @word_has_break(ptr %st, i64 %i)
   br i1 %has, label %stop, label %go
 stop:
@@ -634,7 +687,7 @@ go:
 define internal tailcc void @undecoded_slot(«ARGS») nounwind {
   %w = call i32 @word_of_record(ptr %st, ptr %rec)
   %i = call i64 @index_of(ptr %rec)
-  call void @decode_into(ptr %st, ptr %rec, i32 %w, i64 %i, i64 1)
+  call ptr @decode_into(ptr %st, ptr %rec, i32 %w, i64 %i, i64 1)
   %has = call i1 @word_has_break(ptr %st, i64 %i)
   br i1 %has, label %stop, label %go
 stop:
@@ -764,7 +817,7 @@ out:
   ret void
 }
 
-; A branch at the end of a page, whose slot is in the next: step over it.
+; A branch at the end of a page, whose slot is in the next, or a compact branch before a branch: step over it.
 define internal tailcc void @edge(«ARGS») nounwind {
   call void @synchronise_main(ptr %st, ptr %rec, i64 %b, ptr %tgt)
   call void @put(ptr %st, i64 «st.skip_break», i64 1)
@@ -818,8 +871,8 @@ no:
 """
 
 STEPS = """
-; The ends of a single step: an ordinary instruction, a branch (its slot comes next), a likely branch that skipped its
-; slot, a delay slot.
+; The ends of a single step: an ordinary instruction, a compact branch that is not taken, one that is, a branch (its slot
+; comes next), a likely branch that skipped its slot, a delay slot.
 define internal void @stepped(ptr %st, i64 %pc, i64 %slot) nounwind {
   call void @put(ptr %st, i64 «st.pc», i64 %pc)
   call void @put(ptr %st, i64 «st.in_slot», i64 %slot)
@@ -832,6 +885,18 @@ define internal tailcc void @step_next(«ARGS») nounwind {
   %pc = call i64 @get(ptr %st, i64 «st.pc»)
   %pc1 = add i64 %pc, 4
   call void @stepped(ptr %st, i64 %pc1, i64 0)
+  ret void
+}
+define internal tailcc void @step_forbid(«ARGS») nounwind {
+  %pc = call i64 @get(ptr %st, i64 «st.pc»)
+  %pc1 = add i64 %pc, 4
+  call void @stepped(ptr %st, i64 %pc1, i64 0)
+  call void @put(ptr %st, i64 «st.forbidden», i64 1)
+  ret void
+}
+define internal tailcc void @step_jump(«ARGS») nounwind {
+  %va = call i64 @get(ptr %st, i64 «st.target_va»)
+  call void @stepped(ptr %st, i64 %va, i64 0)
   ret void
 }
 define internal tailcc void @step_annulled(«ARGS») nounwind {
@@ -876,7 +941,6 @@ run:
   %ra = add i64 %scratch, %o
   %r = inttoptr i64 %ra to ptr
   %n1 = getelementptr inbounds i8, ptr %r, i64 16
-  store ptr @step_next, ptr %n1
   %n2 = getelementptr inbounds i8, ptr %r, i64 32
   store ptr @step_annulled, ptr %n2
   %view = call i64 @get(ptr %st, i64 «st.view»)
@@ -887,16 +951,38 @@ run:
 first:
   %s = getelementptr inbounds i8, ptr %r, i64 16400
   store ptr @step_branch, ptr %s
-  call void @decode_into(ptr %st, ptr %r, i32 %w, i64 %i, i64 2)
+  %line = call ptr @decode_into(ptr %st, ptr %r, i32 %w, i64 %i, i64 2)
+  %kind = call i64 @get(ptr %line, i64 24)
+  %before = call i64 @get(ptr %st, i64 «st.forbidden»)
+  call void @put(ptr %st, i64 «st.forbidden», i64 0)
+  %alone = and i64 %kind, «ALONE»
+  %is_alone = icmp ne i64 %alone, 0
+  %is_after = icmp ne i64 %before, 0
+  %reserved = and i1 %is_alone, %is_after
+  br i1 %reserved, label %refuse, label %accept
+refuse:
+  call void @put(ptr %st, i64 «st.trap», i64 «RI»)
+  ret void
+accept:
+  %fb = and i64 %kind, «FORBIDS»
+  %forbids = icmp ne i64 %fb, 0
+  %next = select i1 %forbids, ptr @step_forbid, ptr @step_next
+  store ptr %next, ptr %n1
+  %cb = and i64 %kind, «COMPACT»
+  %compact = icmp ne i64 %cb, 0
   %b = add i64 %left, %i
   %arr = call i64 @get(ptr %st, i64 «st.arrive»)
   %arrp = inttoptr i64 %arr to ptr
   %h = load ptr, ptr %r
+  %jump = call i64 @get(ptr %st, i64 «st.stop_jump»)
+  %end1 = select i1 %compact, i64 %jump, i64 %arr
+  call void @put(ptr %st, i64 «st.arrive», i64 %end1)
   call tailcc void %h(ptr %st, ptr %r, i64 %b, ptr %arrp, ptr %viewp)
+  call void @put(ptr %st, i64 «st.arrive», i64 %arr)
   br label %out
 second:
   %q = getelementptr inbounds i8, ptr %r, i64 «SLOT»
-  call void @decode_into(ptr %st, ptr %q, i32 %w, i64 %i, i64 1)
+  call ptr @decode_into(ptr %st, ptr %q, i32 %w, i64 %i, i64 1)
   %b1 = sub i64 %left, 1
   %end = call i64 @get(ptr %st, i64 «st.stop_target»)
   %endp = inttoptr i64 %end to ptr
@@ -979,9 +1065,11 @@ awake:
   %nearz = zext i1 %near to i64
   %c0 = or i64 %slot, %step
   %c1 = or i64 %skipb, %nearz
-  %c2 = or i64 %c0, %c1
   %answered = call i64 @get(ptr %st, i64 «st.io_ready»)
-  %c = or i64 %c2, %answered
+  %forbidden = call i64 @get(ptr %st, i64 «st.forbidden»)
+  %c2 = or i64 %c0, %c1
+  %c3 = or i64 %answered, %forbidden
+  %c = or i64 %c2, %c3
   %careful = icmp ne i64 %c, 0
   br i1 %careful, label %one, label %fast
 one:

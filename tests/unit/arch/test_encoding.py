@@ -93,6 +93,26 @@ def test_two_rows_of_one_encoding_are_refused() -> None:
         decode_tree([row("000000 x:26", "one"), row("000000 y:26", "two")])
 
 
+def test_relations_tell_rows_of_one_encoding_apart() -> None:
+    rows = [row("001000 rs:5 rt:5 x:16 | rs>=rt", "a"), row("001000 rs:5 rt:5 x:16 | 0<rs<rt", "b"),
+            row("001000 00000 rt:5 x:16 | 0<rt", "c")]
+    tree = decode_tree(rows)
+    found = [decode(tree, 0x2000_0000 | rs << 21 | rt << 16) for rs, rt in ((0, 0), (2, 1), (1, 1), (1, 2), (0, 2))]
+    assert [r.name if r else None for r in found] == ["a", "a", "a", "b", "c"]
+
+
+@pytest.mark.parametrize("one, other", [("rs<rt", "0<rt"), ("rs!=rt", "rs>=rt"), ("rs=rt", "0<rs")])
+def test_relations_that_can_both_hold_are_refused(one: str, other: str) -> None:
+    with pytest.raises(ValueError, match="same encoding: a, b"):
+        decode_tree([row(f"001000 rs:5 rt:5 x:16 | {one}", "a"), row(f"001000 rs:5 rt:5 x:16 | {other}", "b")])
+
+
+@pytest.mark.parametrize("condition", ["rs", "rs<ra", "rs<>rt", "1<rs"])
+def test_a_relation_that_compares_no_fields_is_refused(condition: str) -> None:
+    with pytest.raises(ValueError, match="not a comparison of fields"):
+        Encoding.parse(f"001000 rs:5 rt:5 x:16 | {condition}")
+
+
 def test_no_rows_decode_nothing() -> None:
     assert decode_tree([]) is None
     assert decode(None, 0) is None
@@ -110,3 +130,14 @@ def test_availability() -> None:
 def test_exactly_the_rows_with_a_delay_slot_are_control() -> None:
     branches = next(family for family in FAMILIES if family.name == "branch")
     assert all(row.control for row in branches)
+    elsewhere = {row.name for row in ROWS if row.control} - {row.name for row in branches}
+    assert elsewhere == {"nal", "bal"}
+
+
+def test_compact_branches_have_no_slot_and_the_conditional_ones_forbid() -> None:
+    rows = {row.name: row for row in ROWS if row.compact}
+    assert not any(row.control for row in rows.values())
+    assert {name for name, row in rows.items() if not row.forbids} == {"bc", "balc", "jic", "jialc"}
+    assert all(row.alone for row in ROWS if row.control or row.compact)
+    assert {row.name for row in ROWS if row.alone and not (row.control or row.compact)} == {
+        "eret", "eretnc", "deret", "wait", "pause"}

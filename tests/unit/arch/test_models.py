@@ -86,6 +86,41 @@ def test_values_after_all_ones(register: type[Register]) -> None:
     assert tuple(after_all_ones(find_model(name), register) for name in CORES) == MEASURED_ALL_ONES[register]
 
 
+# PRId, Config to Config5, writable bits of Status, EntryHi after all ones; "less": fields that the machine lacks.
+OTHERS = {
+    "4Kc": (0x18000, 0x8000_0082, 0x9E19_0C8A, 0x8000_0000, 0, 0, 0, 0x1278_FF17, 0xFFFF_E0FF),
+    "24Kc": (0x19300, 0x8000_0482, 0x9E19_0C8E, 0x8000_0000, 0, 0, 0, 0x1278_FF1F, 0xFFFF_E0FF),
+    "34Kf": (0x19500, 0x8000_0482, 0xFE19_0C8F, 0x8000_0000, 0x424, 0, 0, 0x3778_FF1F, 0xFFFF_E0FF),
+    "74Kf": (0x19700, 0x8000_0482, 0x9E19_0C8F, 0x8000_0000, 0xC20, 0, 0, 0x3778_FF1F, 0xFFFF_E0FF),
+    "5Kc": (0x18100, 0x8000_4082, 0xBE61_309A, 0x8000_0000, 0, 0, 0, 0x12F8_FFFF, 0xC000_03FF_FFFF_E0FF),
+    "MIPS64R2-generic": (0x10000, 0x8000_4482, 0xFEA3_519B, 0x8000_0000, 0x80, 0, 0, 0x36FB_FFFF,
+                         0xC000_03FF_FFFF_E0FF),
+    "mips32r6-generic": (0x10000, 0x8000_0882, 0xBEA3_518B, 0x8000_0000, 0x8C00_B000, 0xE0FC_0000, 0x2010,
+                         0x3440_FF1F, 0xFFFF_E4FF),
+    "I6400": (0x1A900, 0x8000_4882, 0x9EAB_558B, 0x8000_0000, 0xBC00_30A0, 0xF0FC_0000, 0x2098, 0x34C0_FFFF,
+              0xC000_FFFF_FFFF_E7FF),
+}
+LESS = {
+    Config1: Config1.FP.mask | Config1.WR.mask | Config1.PC.mask | Config1.CA.mask,
+    Config3: sum(f.mask for f in (Config3.MT, Config3.DSPP, Config3.DSP2P, Config3.LPA, Config3.ISA, Config3.CMGCR,
+                                  Config3.MSAP)),
+    Config5: Config5.MRP.mask,
+    Status: sum(f.mask for f in (Status.CU1, Status.FR, Status.RE, Status.MX, Status.Impl)),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_cores_show_what_emulators_of_them_show(name: str) -> None:
+    model, shown = find_model(name), OTHERS[name]
+    registers = (PRId, Config, Config1, Config2, Config3, Config4, Config5)
+    for register, value in zip(registers, shown, strict=False):
+        lacks = value & ~model.reset(register)
+        assert not model.reset(register) & ~value, register.name
+        assert not lacks & ~LESS.get(register, 0), f"{register.name} {lacks:#x}"
+    assert not shown[7] & ~model.write_mask(Status) & ~LESS[Status]
+    assert after_all_ones(model, EntryHi) == shown[8]
+
+
 @pytest.mark.parametrize("register", list(MEASURED_WRITABLE), ids=lambda r: r.name)
 def test_writable_bits(register: type[Register]) -> None:
     assert tuple(find_model(name).write_mask(register) for name in CORES) == MEASURED_WRITABLE[register]
@@ -109,7 +144,7 @@ def test_config3_says_only_what_the_machine_has() -> None:
 def test_config_agrees_with_the_model(model: CpuModel) -> None:
     config, config1 = Config(model.reset(Config)), Config1(model.reset(Config1))
     config3, config4 = Config3(model.reset(Config3)), Config4(model.reset(Config4))
-    assert config.AR == 1 and config.MT == 1
+    assert config.AR == (0 if model.release < 2 else 1 if model.release < 6 else 2) and config.MT == 1
     assert config.AT == (2 if model.bits == 64 else 0)
     assert config1.MMUSize + 1 == model.tlb_entries
     assert config1.FP == model.fpu
@@ -118,9 +153,15 @@ def test_config_agrees_with_the_model(model: CpuModel) -> None:
     assert not any((config3.SC, config3.PW, config3.DSPP, config3.MT, config3.CTXTC))
     assert config3.MSAP == ("MSA" in model.ases)
     assert config3.VZ == ("VZ" in model.ases) == bool(model.guest)
-    assert (config4.IE == 2) == ("TLBINV" in model.ases)
-    assert model.reset(Config5) == ("LLB" in model.ases) << Config5.LLB.low
-    assert model.write_mask(Config5) == ("MSA" in model.ases) << Config5.MSAEn.low
+    assert (config4.IE >= 2) == ("TLBINV" in model.ases)
+    config5 = Config5(model.reset(Config5))
+    assert config5.LLB == ("LLB" in model.ases)
+    assert config5.VP == ("VP" in model.ases)
+    assert config5.CRCP == ("CRC" in model.ases)
+    assert (config5.GI == 3) == ("GINV" in model.ases) == bool(model.write_mask(Config5) & Config5.MI.mask)
+    assert model.release < 6 or config5.XNP == ("PAIRS" not in model.ases)
+    assert not any((config5.EVA, config5.MVH, config5.MRP))
+    assert bool(model.write_mask(Config5) & Config5.MSAEn.mask) == ("MSA" in model.ases)
     assert config3.ULRI == (UserLocal in model.root)
     scratch = sum(1 << r.number[1] for r in model.root if issubclass(r, KScratch1))
     assert config4.KScrExist == scratch
@@ -135,7 +176,7 @@ def test_the_config_chain_reaches_every_config_register(model: CpuModel) -> None
 
 @EVERY
 def test_addresses(model: CpuModel) -> None:
-    assert model.asid_mask == 0xFF
+    assert model.asid_mask == (0x3FF if Config4(model.reset(Config4)).AE else 0xFF)
     assert model.pfn_mask == (1 << model.pabits) - 0x1000
     pfn = EntryLo0.PFN.of(model.write_mask(EntryLo0))
     assert pfn << 12 == model.pfn_mask
@@ -151,13 +192,15 @@ def test_tables_are_by_index_and_zero_where_nothing_is(model: CpuModel) -> None:
     tables = (model.root_reset(), model.root_write_mask(), model.guest_reset(), model.guest_write_mask(),
               model.guest_root_write_mask(), model.guest_trap_mask(), model.guest_mode_trap_mask())
     assert [len(table) for table in tables] == [256] * 7
+    fixed = {EBase.index, IntCtl.index} if model.release < 2 else set()
     for table in tables[:2]:
-        assert {index for index in range(256) if table[index]} <= model.implemented <= REGISTERS.keys()
+        assert {index for index in range(256) if table[index]} - fixed <= model.implemented <= REGISTERS.keys()
     for table in tables[2:]:
         assert {index for index in range(256) if table[index]} <= model.guest_implemented <= REGISTERS.keys()
     assert model.root_reset()[Status.index] == 0x0040_0004
     assert model.root_write_mask()[Count.index] == 0xFFFF_FFFF
     assert model.root_write_mask()[Config1.index] == 0
+    assert model.root_reset()[EBase.index] == sign_extended(0x8000_0000), "there or not, vectors are there"
 
 
 @EVERY
@@ -183,8 +226,12 @@ def test_byte_order_and_cpu_number_are_given_at_reset(model: CpuModel) -> None:
 
 @EVERY
 def test_tlb_indices(model: CpuModel) -> None:
-    assert model.write_mask(Index) == model.write_mask(Wired) == model.reset(Random) == model.tlb_entries - 1
-    assert model.write_mask(Random) == 0
+    assert model.write_mask(Index) == model.tlb_entries - 1
+    if model.release < 6:
+        assert model.write_mask(Wired) == model.reset(Random) == model.tlb_entries - 1
+        assert model.write_mask(Random) == 0
+    else:
+        assert model.write_mask(Wired) == Wired.Wired.mask and Random not in model.root
     assert (model.guest_tlb_entries > 0) == bool(model.guest)
 
 
@@ -193,7 +240,7 @@ def test_a_model_says_what_it_is_and_what_it_is_not(model: CpuModel) -> None:
     assert MODELS[model.name] is model
     assert model.description
     assert "floating point (Config1.FP)" in model.not_modelled
-    assert model.ccres == 2 and model.synci_step == 32
+    assert model.ccres == 2 and model.synci_step == (64 if model.name == "I6500" else 32)
 
 
 @WITH_VZ

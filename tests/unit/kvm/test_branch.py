@@ -10,7 +10,7 @@ from vmm.kvm.branch import BranchError, after_slot, is_compact
 PC = 0x4010_0000
 ZERO, POSITIVE, NEGATIVE = 0, 5, (1 << 64) - 5
 TAKEN, FALLTHROUGH = PC + 4 + 4 * 0x10, PC + 8
-BY_NAME: dict[str, Insn] = {row.name: row for row in ROWS}
+BY_NAME: dict[str, Insn] = {row.name: row for row in ROWS if row.on(5)}
 
 
 def word(name: str, **fields: int) -> int:

@@ -8,7 +8,7 @@ from vmm.kvm import mmio
 from vmm.kvm.exits import MmioLoad, MmioStore
 from vmm.kvm.vcpu import Emulation, Mmio, Vcpu
 
-ENCODINGS = {row.name: row.encoding for row in ROWS}
+ENCODINGS = {row.name: row.encoding for row in ROWS if row.on(5)}
 PC, RESUME, DEVICE = 0x4010_0000, 0x4010_0004, 0x1800_03F8
 
 

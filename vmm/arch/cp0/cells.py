@@ -166,6 +166,11 @@ def tlb_registers(entries: int) -> dict[type[Register], Cell]:
     return {Index: Cell(0, entries - 1), Random: Cell(entries - 1), Wired: Cell(0, entries - 1)}
 
 
+def release6_tlb_registers(entries: int) -> dict[type[Register], Cell]:
+    """The same from release 6 on: no Random; Wired has a limit, and drops a write that is too large."""
+    return {Index: Cell(0, entries - 1), Wired: Cell(0, Wired.Wired.mask)}
+
+
 def entry_lo(mask: int) -> dict[type[Register], Cell]:
     return {EntryLo0: Cell(0, mask), EntryLo1: Cell(0, mask)}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from vmm.arch.insns.arith import arith
 from vmm.arch.insns.bitfield import bitfield
 from vmm.arch.insns.branch import branch
+from vmm.arch.insns.compact import compact
 from vmm.arch.insns.coprocessor import coprocessor
 from vmm.arch.insns.logic import logic
 from vmm.arch.insns.memory import memory
@@ -17,13 +18,15 @@ from vmm.arch.insns.msa.bits import bits as msa_bits
 from vmm.arch.insns.msa.element import elements as msa_element
 from vmm.arch.insns.msa.memory import vector_memory as msa_memory
 from vmm.arch.insns.muldiv import muldiv
+from vmm.arch.insns.pcrel import pcrel
+from vmm.arch.insns.release6 import release6
 from vmm.arch.insns.shift import shift
 from vmm.arch.insns.system import system
 from vmm.arch.insns.trap import trap
 from vmm.arch.insns.virtual import vz
 from vmm.arch.rows import Insn
 
-FAMILIES = (arith, logic, shift, muldiv, move, bitfield, branch, memory, trap, system, vz, coprocessor,
-            msa_arith, msa_bits, msa_element, msa_memory)
+FAMILIES = (arith, logic, shift, muldiv, move, bitfield, branch, memory, trap, system, vz, release6, pcrel, compact,
+            coprocessor, msa_arith, msa_bits, msa_element, msa_memory)
 
 ROWS: tuple[Insn, ...] = tuple(row for family in FAMILIES for row in family)

@@ -4,7 +4,7 @@ What they do is in ``vmm.arch.privileged``; here are their encodings, and which 
 """
 from __future__ import annotations
 
-from vmm.arch.cp0.registers import GuestCtl0, GuestCtl0Ext
+from vmm.arch.cp0.registers import Config5, GuestCtl0, GuestCtl0Ext, VPControl
 from vmm.arch.exceptions import GExcCode
 from vmm.arch.privileged import cp0, exception, tlb, translate
 from vmm.arch.rows import Family
@@ -116,22 +116,22 @@ def tlb_operands_from_guest(m):
         m.call(exception.exit_guest, m.const(GExcCode.GPSI))
 
 
-@system.insn("010000 1 0000000000000000000 011000", "eret", cp0=True, system=True)
+@system.insn("010000 1 0000000000000000000 011000", "eret", cp0=True, system=True, alone=True)
 def eret(m):
     m.call(exception.return_from_exception, m.const(0))
 
 
-@system.insn("010000 1 0000000000000000001 011000", "eretnc", cp0=True, system=True, ase="LLB")
+@system.insn("010000 1 0000000000000000001 011000", "eretnc", cp0=True, system=True, ase="LLB", alone=True)
 def eretnc(m):
     m.call(exception.return_from_exception, m.const(1))
 
 
-@system.insn("010000 1 0000000000000000000 011111", "deret", cp0=True, system=True)
+@system.insn("010000 1 0000000000000000000 011111", "deret", cp0=True, system=True, alone=True)
 def deret(m):
     m.call(exception.return_from_debug)
 
 
-@system.insn("010000 1 code:19 100000", "wait <{code}>", cp0=True, system=True)
+@system.insn("010000 1 code:19 100000", "wait <{code}>", cp0=True, system=True, alone=True)
 def wait(m, code):
     for _ in m.when(m.state.in_guest != 0):
         m.call(exception.exit_guest, m.const(GExcCode.GPSI))
@@ -140,8 +140,12 @@ def wait(m, code):
 
 @system.insn("011100 code:20 111111", "sdbbp <{code}>", system=True, until=6)
 def sdbbp(m, code):
-    number = m.unsigned(code, 20)
+    breakpoint_or_door(m, m.unsigned(code, 20))
+
+
+def breakpoint_or_door(m, number):
     s = m.state
+    m.require((s.priv == 0) | ~m.cp0.on(Config5.SBRI), "RI")
     for _ in m.when(((number & DOOR_BIT) != 0) & (s.in_guest == 0) & (s.priv == 0)):
         m.door(number)
     for _ in m.otherwise():
@@ -150,9 +154,11 @@ def sdbbp(m, code):
 
 @system.insn("101111 base:5 op:5 offset:16", "cache {op}, {offset}({base})", cp0=True, until=6)
 def cache(m, base, op, offset):
+    m.call(cache_operation, m.unsigned(op, 5), m.gpr[base] + m.signed(offset, 16))
+
+
+def cache_operation(m, operation, address):
     """Decoded code follows stores by itself, so only the address matters: hit operations may fault."""
-    operation = m.unsigned(op, 5)
-    address = m.gpr[base] + m.signed(offset, 16)
     m.call(cache_by_guest, operation)
     for _ in m.when(~operation.shr(2).below(m.const(4))):
         m.call(translate.physical, address, m.const(translate.LOAD), m.const(1))
@@ -173,4 +179,11 @@ def synci(m, base, offset):
 
 @system.insn("011111 00000 rt:5 rd:5 00 sel:3 111011", "rdhwr {rt}, {rd:n}<, {sel}>", since=2)
 def rdhwr(m, rt, rd, sel):
-    m.gpr[rt] = m.call(cp0.hardware_register, m.unsigned(rd, 5))
+    m.gpr[rt] = m.call(cp0.hardware_register, m.unsigned(rd, 5), m.unsigned(sel, 3))
+
+
+def virtual_processors(m, stopped):
+    """DVP and EVP: VPControl as it was; a core here has one virtual processor, so no other stops."""
+    old = m.cp0[VPControl]
+    m.cp0.put(VPControl.DIS, stopped)
+    return m.word(old)

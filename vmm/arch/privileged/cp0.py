@@ -44,6 +44,8 @@ MMU_REGISTERS = (0, 8, 16, 24, 32, 33, 35, 37, 40, 41, 42, 43, 44, 45, 46, 47, 4
 """Index Random EntryLo0/1 Context(Config) XContextConfig MemoryMapID PageMask PageGrain SegCtl PW* Wired EntryHi XContext:
 what GuestCtl0.AT = 1 keeps from the guest."""
 AT_GUEST = 3
+XNP = 5
+"""The hardware register that says whether LLWP and SCWP are missing."""
 IN_ENTRY_LO = 0x3FFF_FFFF
 WIDE: tuple[int, ...] = tuple(int(n in REGISTERS and REGISTERS[n].bits64) for n in range(REGISTERS_PER_FILE))
 """1 for each register of 64 bits, by index."""
@@ -56,7 +58,7 @@ ONE_CLEARS, ZERO_CLEARS = (
 def need_cp0(m: AnyMachine) -> None:
     """CpU unless CP0 may be used; in a guest that root has not given CP0, a privileged-sensitive exit."""
     s = m.state
-    allowed = (s.priv == KERNEL) | m.cp0.on(Status.CU0)
+    allowed = (s.priv == KERNEL) | (m.cp0.on(Status.CU0) & (s.release6 == 0))
     for _ in m.when(~allowed):
         s.trap_ce = 0
         m.trap("CpU")
@@ -186,9 +188,29 @@ def adjust(m: AnyMachine, base: AnyMachine, index: AnyMachine, value: AnyMachine
         offered.value = m.call(legal_page_mask, value & m.state.page_mask_bits)
     for _ in m.when((index == Config5.index) & ~file.on(Config3.MSAP)):
         offered.value = offered.value & ~Config5.MSAEn.mask    # a guest may be without
+    for _ in m.when(m.state.release6 != 0):
+        offered.value = m.call(kept_by_release6, base, index, value, offered.value)
     for _ in m.when((index == EBase.index) & ((value & EBase.WG.mask) == 0)):
         offered.value = m.word(value & 0x3FFF_FFFF | 0x8000_0000)
     return offered.value
+
+
+def kept_by_release6(m: AnyMachine, base: AnyMachine, index: AnyMachine, value: AnyMachine,
+                     offered: AnyMachine) -> AnyMachine:
+    """Release 6 does not take what is reserved: the field keeps what it held (mips.md 2)."""
+    old, result = File(m, base).at(index), m.var(offered)
+    for _ in m.when((index == Status.index) & ((value & Status.KSU.mask) == Status.KSU.mask)):
+        result.value = offered & ~Status.KSU.mask | (old & Status.KSU.mask)
+    for _ in m.when((index == EntryHi.index) & (m.state.core64 != 0) & (value.shr(62) == 2)):
+        result.value = offered & ~EntryHi.R.mask | (old & EntryHi.R.mask)
+    size = m.select(base == ROOT_FILE, m.slot(OFFSET["tlb_size"]), m.slot(OFFSET["tlb_size"] + 1))
+    for _ in m.when((index == Wired.index) & ~(value & Wired.Wired.mask).below(size)):
+        result.value = old
+    asked = value & PageMask.Mask.mask
+    greatest = asked == PageMask.Mask.mask             # all ones: to learn the largest there is
+    for _ in m.when((index == PageMask.index) & (offered != asked) & ~greatest):
+        result.value = old
+    return result.value
 
 
 def is_wide(m: AnyMachine, index: AnyMachine) -> AnyMachine:
@@ -234,19 +256,20 @@ def limit_wired(m: AnyMachine, base: AnyMachine) -> None:
     file[Wired] = file[Wired] & ~Wired.Wired.mask | wrapped
 
 
-def hardware_register(m: AnyMachine, number: AnyMachine) -> AnyMachine:
-    """RDHWR: RI unless kernel, CU0 or HWREna allows it and the register exists."""
+def hardware_register(m: AnyMachine, number: AnyMachine, sel: AnyMachine) -> AnyMachine:
+    """RDHWR: RI unless kernel, CU0 (before release 6) or HWREna allows it and the register exists."""
     s = m.state
-    privileged = (s.priv == KERNEL) | m.cp0.on(Status.CU0)
+    privileged = (s.priv == KERNEL) | (m.cp0.on(Status.CU0) & (s.release6 == 0))
     enabled = (m.cp0[HWREna].shr(number) & 1) != 0
-    known = (m.const(0x2000_000F).shr(number) & 1) != 0
+    known = ((m.const(0x2000_000F) | s.release6.shl(XNP)).shr(number) & 1) != 0
     local = (number != 29) | (m.slot(UserLocal.index + OFFSET["root_present"]) != 0)
-    m.require((privileged | enabled) & known & local, "RI")
+    m.require((privileged | enabled) & known & local & (sel == 0), "RI")
     for _ in m.when((number == 2) & (s.in_guest != 0) & ~m.root.on(GuestCtl0.GT)):
         m.call(exit_guest, m.const(GExcCode.GPSI))
     value = m.var(m.cp0[EBase] & EBase.CPUNum.mask)
     value.value = m.select(number == 1, s.synci_step, value.value)
     value.value = m.select(number == 3, s.ccres, value.value)
+    value.value = m.select(number == XNP, m.cp0.get(Config5.XNP), value.value)
     value.value = m.select(number == 29, m.cp0[UserLocal], value.value)
     for _ in m.when(number == 2):
         value.value = m.word(m.call(count))

@@ -5,13 +5,15 @@ them what was found.  ``m.peek`` and ``m.poke`` are accesses to host memory in t
 """
 from __future__ import annotations
 
-from vmm.arch.privileged.translate import FETCH, LOAD, STORE, physical
+from vmm.arch.privileged.translate import FETCH, LOAD, STORE, address_error, physical
 from vmm.arch.rows import AnyMachine
 from vmm.arch.state import OFFSET, REGION_SLOTS, RegionSlot
 from vmm.arch.stops import Stop
 
 WATCH_SLOTS = 3
 STORE_RIGHT = 2
+PAGE_BYTES = 4096
+"""The smallest page: what lies in one has one translation."""
 
 
 def backing(m: AnyMachine, pa: AnyMachine, access: AnyMachine) -> AnyMachine:
@@ -43,7 +45,27 @@ def watch(m: AnyMachine, va: AnyMachine, size: AnyMachine, kind: AnyMachine) -> 
         at.value = at.value + WATCH_SLOTS
 
 
+def need_aligned(m: AnyMachine, va: AnyMachine, size: AnyMachine, access: AnyMachine) -> None:
+    """Raise an address error unless the access is naturally aligned."""
+    for _ in m.when((va & (size - 1)) != 0):
+        m.call(address_error, va, access)
+
+
+def is_split(m: AnyMachine, va: AnyMachine, size: AnyMachine) -> AnyMachine:
+    """Whether an access is not aligned and the core does that: from release 6 on, by parts (MD00083 revision 6, B.1)."""
+    return (m.state.release6 != 0) & ((va & (size - 1)) != 0)
+
+
 def load(m: AnyMachine, va: AnyMachine, size: AnyMachine) -> AnyMachine:
+    value = m.var(m.const(0))
+    for _ in m.when(is_split(m, va, size)):
+        value.value = m.call(load_split, va, size)
+    for _ in m.otherwise():
+        value.value = m.call(load_aligned, va, size)
+    return value.value
+
+
+def load_aligned(m: AnyMachine, va: AnyMachine, size: AnyMachine) -> AnyMachine:
     s = m.state
     pa = m.call(physical, va, m.const(LOAD), size)
     m.call(watch, s.access_va, size, m.const(1))
@@ -57,8 +79,55 @@ def load(m: AnyMachine, va: AnyMachine, size: AnyMachine) -> AnyMachine:
     return value.value
 
 
+def byte_at(m: AnyMachine, va: AnyMachine, access: AnyMachine) -> AnyMachine:
+    """The host address of one byte of an access that is not aligned; a device does not take such an access."""
+    s = m.state
+    host = m.call(backing, m.call(physical, va, access, m.const(1)), access)
+    for _ in m.when(host == 0):
+        m.call(address_error, s.access_va, access)
+    return host
+
+
+def find_parts(m: AnyMachine, va: AnyMachine, size: AnyMachine, access: AnyMachine) -> AnyMachine:
+    """The host address of the last byte, and in ``part_host`` of the first: all faults come before any effect."""
+    s = m.state
+    s.part_host = m.call(byte_at, va, access)
+    first = s.access_va
+    last = m.call(byte_at, first + size - 1, access)
+    m.call(watch, first, size, access + 1)
+    return last
+
+
+def part_of(m: AnyMachine, at: AnyMachine, va: AnyMachine, size: AnyMachine, last: AnyMachine) -> AnyMachine:
+    """The host address of byte ``at`` of an access whose ends are known; the second page starts somewhere between."""
+    rest = m.const(PAGE_BYTES) - (va & PAGE_BYTES - 1)
+    return m.select(at.below(rest), m.state.part_host + at, last - (size - 1) + at)
+
+
+def load_split(m: AnyMachine, va: AnyMachine, size: AnyMachine) -> AnyMachine:
+    last = m.call(find_parts, va, size, m.const(LOAD))
+    value, at = m.var(m.const(0)), m.var(m.const(0))
+    for _ in m.repeat(lambda: at.value.below(size)):
+        byte = m.peek(part_of(m, at.value, va, size, last), m.const(1))
+        value.value = value.value | byte.shl(place_of(m, at.value, size))
+        at.value = at.value + 1
+    return value.value
+
+
+def place_of(m: AnyMachine, at: AnyMachine, size: AnyMachine) -> AnyMachine:
+    """The bit where byte ``at`` in memory starts in a register."""
+    return ((size - 1) - at if m.big_endian else at).shl(3)
+
+
 def store(m: AnyMachine, va: AnyMachine, size: AnyMachine, value: AnyMachine, mask: AnyMachine) -> None:
     """Store the bits that are set in ``mask``; a device is given the others as zero."""
+    for _ in m.when(is_split(m, va, size)):
+        m.call(store_split, va, size, value)
+    for _ in m.otherwise():
+        m.call(store_aligned, va, size, value, mask)
+
+
+def store_aligned(m: AnyMachine, va: AnyMachine, size: AnyMachine, value: AnyMachine, mask: AnyMachine) -> None:
     s = m.state
     pa = m.call(physical, va, m.const(STORE), size)
     m.call(watch, s.access_va, size, m.const(2))
@@ -70,10 +139,20 @@ def store(m: AnyMachine, va: AnyMachine, size: AnyMachine, value: AnyMachine, ma
         m.poke(host, size, m.peek(host, size) & ~mask | (value & mask))
 
 
+def store_split(m: AnyMachine, va: AnyMachine, size: AnyMachine, value: AnyMachine) -> None:
+    """All of a value: only release 6 does this, which has no partial stores."""
+    last = m.call(find_parts, va, size, m.const(STORE))
+    at = m.var(m.const(0))
+    for _ in m.repeat(lambda: at.value.below(size)):
+        m.poke(part_of(m, at.value, va, size, last), m.const(1), value.shr(place_of(m, at.value, size)))
+        at.value = at.value + 1
+
+
 def load_linked(m: AnyMachine, va: AnyMachine, size: AnyMachine) -> AnyMachine:
     s = m.state
+    pa = m.call(physical, va, m.const(LOAD), size)     # first: it must be aligned
     value = m.call(load, va, size)
-    s.lladdr = m.call(physical, va, m.const(LOAD), size)
+    s.lladdr = pa
     s.llbit = 1
     return value
 
@@ -85,6 +164,19 @@ def store_conditional(m: AnyMachine, va: AnyMachine, size: AnyMachine, value: An
     done = m.flag((s.llbit != 0) & (s.lladdr == pa))
     for _ in m.when(done != 0):
         m.call(store, va, size, value, m.const(-1))
+    s.llbit = 0
+    return done
+
+
+def store_conditional_pair(m: AnyMachine, va: AnyMachine, first: AnyMachine, second: AnyMachine) -> AnyMachine:
+    """SCDP: two doublewords that lie in one page, as they are aligned together."""
+    s = m.state
+    m.call(need_aligned, va, m.const(16), m.const(STORE))
+    pa = m.call(physical, va, m.const(STORE), m.const(8))
+    done = m.flag((s.llbit != 0) & (s.lladdr == pa))
+    for _ in m.when(done != 0):
+        m.call(store, va, m.const(8), first, m.const(-1))
+        m.call(store, va + 8, m.const(8), second, m.const(-1))
     s.llbit = 0
     return done
 

@@ -26,7 +26,9 @@ def update_mode(m: AnyMachine) -> None:
     s.ops64 = m.flag(core64 & ((privilege != USER) | wide_user))       # SX opens addresses only (vol. III, 3.4)
     narrow_user = (privilege == USER) & ((status & Status.UX.mask) == 0)
     s.vectors = usable(m)
-    s.wrap = m.flag(~core64 | narrow_user)
+    wide = status.shr(m.const(Status.KX.low) - privilege) & 1      # KX, SX or UX
+    narrow = narrow_user | ((s.release6 != 0) & (wide == 0))       # release 6: in every mode (mips.md 4.1)
+    s.wrap = m.flag(~core64 | narrow)
     m.call(update_view_key)
 
 

@@ -21,7 +21,7 @@ GUEST_RAM = 0x40_0000
 GUEST_SIZE = 0x10_0000
 HOST_CONFIG, HOST_CONFIG1 = 0x8000_0482, 0x9E19_0C8F
 VECTORS, KERNEL_PC = 0x4000_0000, 0x4001_0000
-ENCODINGS = {row.name: row.encoding for row in ROWS}
+ENCODINGS = {row.name: row.encoding for row in ROWS if row.on(5)}
 
 
 class Ram:

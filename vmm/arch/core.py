@@ -1,0 +1,134 @@
+"""A CPU model: what a core has, as data.  The cores themselves are in ``vmm.arch.models``."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vmm.arch.cp0.cells import Cells, GuestCells
+from vmm.arch.cp0.fields import Register, sign_extended
+from vmm.arch.cp0.registers import Config, EBase, EntryHi, GuestCtl1, IntCtl, PRId
+
+REGISTERS_PER_FILE = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CpuModel:
+    """A core.  ``release`` and ``ases`` choose its instructions; ``guest`` is empty on a core without VZ.
+
+    ``bits``: 32 or 64.  ``segbits``, ``pabits``: width of virtual and physical addresses.
+    ``fir``, ``msair``: what the identity registers read: CFC1's FIR with an FPU, CFCMSA's MSAIR with MSA.
+    ``ccres``: pipeline cycles a tick of Count.  ``synci_step``: bytes that one SYNCI reaches.
+    """
+    name: str
+    description: str
+    not_modelled: tuple[str, ...]
+    release: int
+    bits: int
+    ases: frozenset[str]
+    tlb_entries: int
+    guest_tlb_entries: int
+    segbits: int
+    pabits: int
+    root: Cells
+    guest: GuestCells
+    fpu: bool = False
+    fir: int = 0
+    msair: int = 0
+    ccres: int = 2
+    synci_step: int = 32
+
+    @property
+    def prid(self) -> int:
+        return self.root[PRId].reset
+
+    @property
+    def implemented(self) -> frozenset[int]:
+        """Indices of the root registers that exist."""
+        return frozenset(register.index for register in self.root)
+
+    @property
+    def guest_implemented(self) -> frozenset[int]:
+        """Indices of the registers of which the guest context has a copy."""
+        return frozenset(register.index for register in self.guest)
+
+    def reset(self, register: type[Register]) -> int:
+        return self.root[register].reset if register in self.root else 0
+
+    def write_mask(self, register: type[Register]) -> int:
+        return self.root[register].writable if register in self.root else 0
+
+    def root_reset(self, *, big_endian: bool = False, cpu: int = 0) -> list[int]:
+        """The root context after reset, by index, on CPU number ``cpu``."""
+        cells = {register: cell.reset for register, cell in self.root.items()}
+        return _after_reset({**FIXED_BEFORE_RELEASE_2, **cells}, big_endian, cpu)
+
+    def guest_reset(self, *, big_endian: bool = False, cpu: int = 0) -> list[int]:
+        return _after_reset({register: cell.reset for register, cell in self.guest.items()}, big_endian, cpu)
+
+    def root_write_mask(self) -> list[int]:
+        """By index: the bits that MTC0 changes in root mode; ``Register.merge`` knows how."""
+        return _by_index({register: cell.writable for register, cell in self.root.items()})
+
+    def guest_write_mask(self) -> list[int]:
+        """By index: the bits that MTC0 changes in guest mode, if it does not exit."""
+        return _by_index({register: cell.guest_writable for register, cell in self.guest.items()})
+
+    def guest_root_write_mask(self) -> list[int]:
+        """By index: the bits of the guest context that MTGC0 changes."""
+        return _by_index({register: cell.root_writable for register, cell in self.guest.items()})
+
+    def guest_trap_mask(self) -> list[int]:
+        """By index: the bits whose change by the guest raises a software field change exit (GSFC)."""
+        return _by_index({register: register.guest_trap_mask & cell.guest_writable
+                          for register, cell in self.guest.items()})
+
+    def guest_mode_trap_mask(self) -> list[int]:
+        """By index: the bits that do so too while GuestCtl0.MC is set."""
+        return _by_index({register: register.guest_mode_trap_mask & cell.guest_writable
+                          for register, cell in self.guest.items()})
+
+    @property
+    def asid_mask(self) -> int:
+        return self.write_mask(EntryHi) & (EntryHi.ASID.mask | EntryHi.ASIDX.mask)
+
+    @property
+    def vpn_mask(self) -> int:
+        """The bits of EntryHi that hold R and VPN2; on a 32-bit core with the sign extension."""
+        return self.write_mask(EntryHi) & (EntryHi.R.mask | EntryHi.VPN2.mask)
+
+    @property
+    def pfn_mask(self) -> int:
+        """The bits of a physical address that a TLB entry can give."""
+        return (1 << self.pabits) - (1 << 12)
+
+    @property
+    def guest_id_mask(self) -> int:
+        """The bits of GuestCtl1.ID; 0 on a core that tells guests apart by root's ASID."""
+        return self.write_mask(GuestCtl1) & GuestCtl1.ID.mask
+
+    @property
+    def xcontext_region_bit(self) -> int:
+        """Where XContext.R starts; BadVPN2 ends below it."""
+        return self.segbits - 9
+
+
+def _by_index(values: Mapping[type[Register], int]) -> list[int]:
+    table = [0] * REGISTERS_PER_FILE
+    for register, value in values.items():
+        table[register.index] = value
+    return table
+
+
+FIXED_BEFORE_RELEASE_2: dict[type[Register], int] = {
+    EBase:  sign_extended(0x8000_0000),
+    IntCtl: IntCtl.IPTI.at(7),
+}
+"""What the machine goes by on a core that has no such register: where vectors are, which line the timer has."""
+
+
+def _after_reset(values: Mapping[type[Register], int], big_endian: bool, cpu: int) -> list[int]:
+    table = _by_index(values)
+    if Config in values:
+        table[Config.index] |= Config.BE.at(big_endian)
+        table[EBase.index] |= EBase.CPUNum.at(cpu)
+    return table

@@ -1,0 +1,1 @@
+"""Cores by release, as rows of ``vmm.arch.models``."""

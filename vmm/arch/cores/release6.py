@@ -1,0 +1,106 @@
+"""Cores of release 6.  (MD00083 revision 6; MIPS I6400 and I6500 programmer's guides; numbers as QEMU 7.2 shows them)
+
+Invariant: as in ``vmm.arch.models``.  An I6500 is given what the chip has and its emulation lacks: paired LL/SC,
+CRC32, memory map IDs and their global invalidation (Config5 as the Linux kernel's support for it expects).
+"""
+from __future__ import annotations
+
+from vmm.arch.core import CpuModel
+from vmm.arch.cores.unmodelled import NEVER
+from vmm.arch.cp0.cells import EVERY_CORE, RELEASE5, Cell, bits_of, entry_lo, release6_tlb_registers, without
+from vmm.arch.cp0.fields import ALL_ONES, Register, sign_extended
+from vmm.arch.cp0.registers import (
+    Cause,
+    Config,
+    Config1,
+    Config3,
+    Config4,
+    Config5,
+    EBase,
+    EntryHi,
+    HWREna,
+    KScratch4,
+    KScratch5,
+    KScratch6,
+    MemoryMapID,
+    PageGrain,
+    PRId,
+    Status,
+    VPControl,
+    XContext,
+)
+
+RELEASE6: dict[type[Register], Cell] = {
+    **EVERY_CORE, **RELEASE5,
+    HWREna:    Cell(0, 0x2000_002F),
+    Cause:     Cell(0, 0x0880_0300),
+    KScratch4: Cell(0, ALL_ONES),
+    KScratch5: Cell(0, ALL_ONES),
+    KScratch6: Cell(0, ALL_ONES),
+}
+NOT_YET = ("microMIPS (Config3.ISA)",)
+WIDE_NOT_YET = ("FTLB (Config.MT, Config4)", "virtualization (Config3.VZ)",
+                "coherence manager (Config3.CMGCR)", "MAAR (Config5.MRP)",
+                "PageGrain.ELPA: 48-bit physical addresses are always on")
+
+# fmt: off
+_MIPS32R6 = CpuModel(
+    name="mips32r6-generic",
+    description="MIPS32 release 6 core with 32 TLB entries, after no chip: as emulators of it show it",
+    not_modelled=(*NEVER, *NOT_YET),
+    release=6, bits=32, ases=frozenset({"TLBINV", "LLB"}), tlb_entries=32, guest_tlb_entries=0,
+    segbits=32, pabits=32, fir=0x20F3_0000,
+    root={**RELEASE6, **release6_tlb_registers(32), **entry_lo(0xC000_0000_03FF_FFFF),
+        PRId:      Cell(0x0001_0000),
+        PageGrain: Cell(0xC800_0000),
+        EntryHi:   Cell(0, sign_extended(0xFFFF_E4FF)),
+        Status:    Cell(0x0040_0004, without(0x3440_FF1F, Status.CU1, Status.FR)),
+        EBase:     Cell(sign_extended(0x8000_0000), 0x3FFF_F000),
+        Config:    Cell(0x8000_0882, Config.K0.mask),
+        Config1:   Cell(without(0xBEA3_518B, Config1.FP, Config1.WR)),
+        Config3:   Cell(without(0x8C00_B000, Config3.ISA)),
+        Config4:   Cell(0xE0FC_0000),
+        Config5:   Cell(0x0000_2010, Config5.SBRI.mask),
+    },
+    guest={},
+)
+
+_I6400_ROOT: dict[type[Register], Cell] = {**RELEASE6, **release6_tlb_registers(16), **entry_lo(0xC000_03FF_FFFF_FFFF),
+    PRId:      Cell(0x0001_A900),
+    VPControl: Cell(0),
+    PageGrain: Cell(0xC800_0000, PageGrain.ELPA.mask),
+    EntryHi:   Cell(0, 0xC000_FFFF_FFFF_E7FF),
+    Status:    Cell(0x0040_0004, without(0x34C0_FFFF, Status.CU1, Status.FR)),
+    EBase:     Cell(sign_extended(0x8000_0000), ALL_ONES & ~0x7FF),
+    Config:    Cell(0x8000_4882, Config.K0.mask),
+    Config1:   Cell(without(0x9EAB_558B, Config1.FP, Config1.WR)),
+    Config3:   Cell(without(0xBC00_30A0, Config3.CMGCR)),
+    Config4:   Cell(0xF0FC_0000),
+    Config5:   Cell(without(0x0000_2098, Config5.MRP), bits_of(Config5.SBRI, Config5.MSAEn)),
+    XContext:  Cell(0, ALL_ONES & -1 << 48 - 7),
+}
+
+_I6400 = CpuModel(
+    name="I6400",
+    description="MIPS64 release 6 core with 16 TLB entries, after the MIPS I6400 as emulators of it show it",
+    not_modelled=(*NEVER, *WIDE_NOT_YET),
+    release=6, bits=64, ases=frozenset({"TLBINV", "LLB", "VP", "MSA"}), tlb_entries=16, guest_tlb_entries=0,
+    segbits=48, pabits=48, fir=0x20F3_0300, msair=0x0300, root=_I6400_ROOT, guest={},
+)
+
+_I6500 = CpuModel(
+    name="I6500",
+    description="MIPS64 release 6 core with 16 TLB entries, after the MIPS I6500: paired LL/SC, CRC32, memory map IDs",
+    not_modelled=(*NEVER, *WIDE_NOT_YET),
+    release=6, bits=64, ases=frozenset({"TLBINV", "LLB", "VP", "MSA", "GINV", "PAIRS", "CRC"}), tlb_entries=16,
+    guest_tlb_entries=0, segbits=48, pabits=48, fir=0x20F3_0300, msair=0x0300, synci_step=64,
+    root={**_I6400_ROOT,
+        PRId:        Cell(0x0001_B000),
+        MemoryMapID: Cell(0, 0xFFFF),
+        Config5:     Cell(without(0x0001_8098, Config5.MRP) | Config5.CRCP.mask, bits_of(Config5.SBRI, Config5.MSAEn, Config5.MI)),
+    },
+    guest={},
+)
+# fmt: on
+
+MODELS = (_MIPS32R6, _I6400, _I6500)
