@@ -56,21 +56,12 @@ MISSING = {
         dmfc1 dmfc2 dmtc1
     """,
     "mips64r6": """
-        add_a.w adds_a.h adds_s.w adds_u.b addv.b addv.d addvi.w and.v andi.b asub_s.b asub_u.d
-        ave_s.b aver_u.h bc1eqz bc1nez bc2eqz bclr.b bclri.d binsl.b binsri.d bmnz.v bmnzi.b bmz.v
-        bneg.b bnegi.w bnz.d bnz.v bsel.v bseli.b bset.w bseti.h bz.b bz.v ceq.w ceqi.b cfcmsa
-        class.d cle_u.b clei_s.w clt_s.d clti_u.h cmp.af.d cmp.eq.d cmp.lt.s cmp.ne.d cmp.sle.d
-        cmp.un.d cmp.une.d copy_s.b copy_s.d copy_s.w copy_u.h copy_u.w crc32b crc32cb crc32cd
-        crc32d crc32w ctcmsa div_s.w div_u.d dotp_s.h dotp_u.d dpadd_s.w dpsub_u.h fadd.d fadd.w
-        fcaf.w fceq.d fclass.w fclt.w fcun.d fdiv.d fexdo.h fexp2.w fexupl.w fexupr.d ffint_s.w
-        ffint_u.d ffql.w ffqr.d fill.b fill.d flog2.w fmadd.w fmax.w fmin_a.d fmsub.d fmul.w frcp.w
-        frint.d frsqrt.d fsne.w fsqrt.w fsub.d fsule.d ftint_u.d ftq.h ftrunc_s.w hadd_s.h hsub_u.d
-        ilvev.b ilvl.h ilvod.w ilvr.d insert.b insert.d insve.w ld.b ld.d ld.h ld.w ldi.b ldi.w lwe
-        madd_q.h maddf.d maddv.d max.d max_a.h max_s.b maxa.d maxi_u.d min.s min_u.w mina.d mini_s.b
-        mod_s.b mod_u.h move.v msubf.s msubv.b mulr_q.w mulv.w nloc.b nlzc.d nor.v nori.b or.v ori.b
-        pckev.b pckod.d pcnt.w rint.d sat_s.b sat_u.d sel.d seleqz.d selnez.s shf.w sld.b sldi.h
-        sll.w slli.d splat.b splati.d sra.b srai.h srar.w srari.b srl.d srli.w srlr.h srlri.d st.b
-        st.d subs_s.b subsus_u.b subsuu_s.w subv.h subvi.d vshf.b xor.v xori.b
+        bc1eqz bc1nez bc2eqz class.d cmp.af.d cmp.eq.d cmp.lt.s cmp.ne.d cmp.sle.d cmp.un.d
+        cmp.une.d crc32b crc32cb crc32cd crc32d crc32w fadd.d fadd.w fcaf.w fceq.d fclass.w fclt.w
+        fcun.d fdiv.d fexdo.h fexp2.w fexupl.w fexupr.d ffint_s.w ffint_u.d ffql.w ffqr.d flog2.w
+        fmadd.w fmax.w fmin_a.d fmsub.d fmul.w frcp.w frint.d frsqrt.d fsne.w fsqrt.w fsub.d fsule.d
+        ftint_u.d ftq.h ftrunc_s.w lwe madd_q.h maddf.d max.d maxa.d min.s mina.d msubf.s mulr_q.w
+        rint.d sel.d seleqz.d selnez.s
     """,
 }
 

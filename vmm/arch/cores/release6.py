@@ -97,7 +97,8 @@ _I6500 = CpuModel(
     root={**_I6400_ROOT,
         PRId:        Cell(0x0001_B000),
         MemoryMapID: Cell(0, 0xFFFF),
-        Config5:     Cell(without(0x0001_8098, Config5.MRP) | Config5.CRCP.mask, bits_of(Config5.SBRI, Config5.MSAEn, Config5.MI)),
+        Config5:     Cell(without(0x0001_8098, Config5.MRP) | Config5.CRCP.mask,
+                          bits_of(Config5.SBRI, Config5.MSAEn, Config5.MI)),
     },
     guest={},
 )
