@@ -23,8 +23,11 @@ RAN_OUT = 124
 WAIT_SECONDS = 0.05                                         # how long a key or a signal may go unnoticed
 FOREVER_TICKS = 1 << 34                                     # Count has wrapped: no timer is set either
 
-# Ticks between two looks at keys, signals and limits.
-SLICE = {"native": 500_000, "reference": 5_000}
+# Ticks between two looks at keys, signals and limits: at first, and what that may become so that a look comes about every
+# SLICE_SECONDS, however fast the guest is.
+FIRST_SLICE = {"native": 500_000, "reference": 5_000}
+SLICE_TICKS = (1_000, 50_000_000)
+SLICE_SECONDS = 0.02
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -68,6 +71,7 @@ class Free:
     def __init__(self, system: System, keyboard: Keyboard, limits: Limits) -> None:
         self._system, self._keyboard, self._limits = system, keyboard, limits
         self._idle_ticks = 0
+        self._usual = FIRST_SLICE[system.request.engine]
 
     @property
     def finished(self) -> bool:
@@ -75,8 +79,9 @@ class Free:
 
     def advance(self) -> None:
         """Idle time is skipped, so a guest that waits for a key would race through it: wait with it."""
-        executed, now = retired(self._system), ticks(self._system)
+        executed, now, started = retired(self._system), ticks(self._system), time.monotonic()
         self._system.run(now + self._slice(executed))
+        self._adapt(time.monotonic() - started)
         self._keyboard.flush()                              # a prompt does not end its line
         if retired(self._system) != executed:
             self._idle_ticks = 0
@@ -85,14 +90,20 @@ class Free:
         else:
             wait_for_key(WAIT_SECONDS)
 
+    def _adapt(self, seconds: float) -> None:
+        least, most = SLICE_TICKS
+        if seconds < SLICE_SECONDS / 2:
+            self._usual = min(most, self._usual * 2)
+        elif seconds > SLICE_SECONDS * 2:
+            self._usual = max(least, self._usual // 2)
+
     def _slice(self, executed: int) -> int:
-        usual = SLICE[self._system.request.engine]
         if self._idle_ticks:
             return self._idle_ticks                         # doubles what has been idled
         if self._limits.max_insns is None:
-            return usual
+            return self._usual
         each = (self._limits.max_insns - executed) // len(self._system.machine.cpus)
-        return max(1, min(usual, each))
+        return max(1, min(self._usual, each))
 
 
 class Debugged:

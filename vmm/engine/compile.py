@@ -11,6 +11,7 @@ import hashlib
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,10 @@ from vmm.engine import native
 PACKAGE = Path(__file__).resolve().parent.parent
 SOURCES = ("arch", "engine")
 MAGIC = b"vmm object 1\n"
+STARTED = time.time()
+SETTLED_SECONDS = 5.0
+"""A source that changed so shortly before we started, or since, may not be what we imported: what is made of it is not
+kept, because the key names the file as it is now."""
 DIGEST_BYTES = 32
 
 
@@ -38,14 +43,21 @@ def cache_folder() -> Path:
 def module_key(big_endian: bool) -> bytes:
     """What the object file depends on, as a digest."""
     digest = hashlib.sha256(MAGIC)
-    for folder in SOURCES:
-        for path in sorted((PACKAGE / folder).rglob("*.py")):
-            digest.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in _sources():
+        digest.update(str(path.relative_to(PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")
     features = llvm.get_host_cpu_features().flatten()
     about = [llvmlite.__version__, str(llvm.llvm_version_info), llvm.get_host_cpu_name(), features,
              llvm.get_default_triple(), str(big_endian)]
     digest.update("\0".join(about).encode())
     return digest.digest()
+
+
+def _sources() -> list[Path]:
+    return [path for folder in SOURCES for path in sorted((PACKAGE / folder).rglob("*.py"))]
+
+
+def _settled() -> bool:
+    return all(path.stat().st_mtime < STARTED - SETTLED_SECONDS for path in _sources())
 
 
 def compile_module(text: str) -> bytes:
@@ -126,5 +138,6 @@ def load_library(big_endian: bool) -> Library:
     if sys.stderr.isatty():
         print("vmm: compiling the engine (once, a few seconds) ...", file=sys.stderr)
     code = compile_module(native.module_text(big_endian))
-    write_cached(path, key, code)
+    if _settled():
+        write_cached(path, key, code)
     return Library(code, name)

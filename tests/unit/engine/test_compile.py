@@ -37,6 +37,13 @@ def test_nothing_there_is_nothing(tmp_path: Path) -> None:
     assert compiling.read_cached(tmp_path, KEY) is None
 
 
+def test_what_may_be_of_other_sources_is_not_kept(compiled: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:
+    newest = max(path.stat().st_mtime for path in compiling._sources())
+    monkeypatch.setattr(compiling, "STARTED", newest + compiling.SETTLED_SECONDS - 1)
+    assert [answer(compiling.load_library(False)) for _ in range(2)] == [42] * 2
+    assert compiled == [False, False]
+
+
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
 def test_damage_is_noticed(tmp_path: Path, damage: Damage) -> None:
     path = tmp_path / "engine.o"
@@ -86,6 +93,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[bool]:
         return TINY
     monkeypatch.setattr(native, "module_text", text)
     monkeypatch.setenv("VMM_CACHE", str(tmp_path))
+    monkeypatch.setattr(compiling, "STARTED", float("inf"))   # the sources have been as they are for long
     return made
 
 
