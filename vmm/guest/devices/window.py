@@ -37,6 +37,7 @@ class Window:
         self._ones = (1 << 8 * width) - 1
         self._readers: dict[int, Callable[[Any], int]] = {}
         self._writers: dict[int, Callable[[Any, int], None]] = {}
+        self._wide: dict[int, tuple[Callable[[Any, int], int], Callable[[Any, int, int], None]]] = {}
 
     def read(self, offset: int, *, count: int = 0, step: int = 0) -> Callable[[Action], Action]:
         return self._fill(self._readers, offset, count, step)
@@ -54,6 +55,25 @@ class Window:
                 table[at] = _indexed(action, index) if count else action
             return action
         return register
+
+    def wide(self, offset: int, load: Callable[[Any, int], int], store: Callable[[Any, int, int], None]) -> None:
+        """A port that takes accesses of other sizes than ``width`` whole: ``load(size)``, ``store(size, value)``."""
+        self._wide[offset] = load, store
+
+    def is_wide(self, offset: int) -> bool:
+        return offset in self._wide
+
+    def load_wide(self, device: object, offset: int, size: int) -> int:
+        return self._wide[offset][0](device, size) & (1 << 8 * size) - 1
+
+    def store_wide(self, device: object, offset: int, size: int, value: int) -> None:
+        self._wide[offset][1](device, size, value)
+
+    def reads(self, offset: int) -> bool:
+        return offset in self._readers
+
+    def writes(self, offset: int) -> bool:
+        return offset in self._writers
 
     def load(self, device: object, offset: int) -> int | None:
         """What the device answers, or None where it has no register to read."""
