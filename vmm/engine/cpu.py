@@ -245,6 +245,15 @@ class Cpu:
         bit = 1 << 8 + line
         self.state.irq_lines = self.state.irq_lines | bit if up else self.state.irq_lines & ~bit
 
+    def pass_time(self, until: int) -> None:
+        """Let time go by without an instruction, but not past a match of Compare that is still to come."""
+        state = self.state
+        matches = [at for at in state.array("compare_at") if at > state.ticks]
+        until = min([until, *matches])
+        if until > state.ticks:
+            state.idle_ticks += until - state.ticks
+            state.ticks = until
+
     # -- running ------------------------------------------------------------------------------------------------------
     def run(self, until: int = NEVER) -> Stop:
         """Run until ``ticks`` is ``until``, or until something needs somebody."""

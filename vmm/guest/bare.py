@@ -6,9 +6,11 @@ from vmm.arch.stops import Stop
 from vmm.engine.cpu import Cpu
 from vmm.guest.board import Kind
 from vmm.guest.bus import BusError
+from vmm.guest.clock import BoardClock
 from vmm.guest.console import Console
 from vmm.guest.system import BoardState, Ending, Interrupted, Request, check, memory_pieces, plan_boot
-from vmm.host.machine import Machine, Piece
+from vmm.host.kernel.timers import TimerQueue
+from vmm.host.machine import NS_PER_TICK, Machine, Piece
 from vmm.kvm.vcpu import Vcpu
 
 QUANTUM_TICKS = 50_000
@@ -24,7 +26,11 @@ class BareSystem:
         pieces, rom_at = _pieces(request)
         size = rom_at + (request.board.rom_size if any(piece.read_only for piece in pieces) else 0)
         self.machine = Machine(request.cpu, request.host_cpus, size, request.image.big_endian, request.engine, pieces)
-        self.board = BoardState(request, console, self._interrupt, self._finish)
+        self.timers = TimerQueue()
+        self._running: Cpu | None = None               # whose instruction it is that a device answers
+        self._turn_ends = 0
+        clock = BoardClock(self.timers, self._now_ns, self._run_ahead)
+        self.board = BoardState(request, console, clock, self.machine.ram, self._interrupt, self._finish)
         self._load(rom_at)
 
     def _load(self, rom_at: int) -> None:
@@ -51,6 +57,27 @@ class BareSystem:
     def _finish(self, ending: Ending) -> None:
         self.ending = self.ending or ending
 
+    # -- time ----------------------------------------------------------------------------------------------------------
+    def _now_ns(self) -> int:
+        """Of the CPU that executes; between two turns, of the one that is behind."""
+        cpu = self._running
+        return (min(c.ticks for c in self.machine.cpus) if cpu is None else cpu.ticks) * NS_PER_TICK
+
+    def _run_ahead(self, to_ns: int) -> None:
+        """No further than the CPU's turn, its own timer, or the next alarm."""
+        cpu = self._running
+        if cpu is None:
+            return
+        limits = [_ticks(to_ns), self._turn_ends]
+        if (alarm := self.timers.next_ns()) is not None:
+            limits.append(_ticks(alarm))
+        cpu.pass_time(min(limits))
+
+    def _limit(self, cpu: Cpu, end: int) -> int:
+        """Where this CPU must stop next: the end of its turn, or an alarm of a device."""
+        alarm = self.timers.next_ns()
+        return end if alarm is None else min(end, max(_ticks(alarm), cpu.ticks + 1))
+
     # -- running -------------------------------------------------------------------------------------------------------
     def run(self, until: int) -> Interrupted | None:
         cpus = self.machine.cpus
@@ -64,23 +91,33 @@ class BareSystem:
         return None
 
     def _run_cpu(self, cpu: Cpu, end: int) -> Interrupted | None:
-        while self.ending is None:
-            stop = cpu.run(end)
-            if stop is Stop.BUDGET:
-                return None
-            if stop in DEBUG_STOPS:
-                return Interrupted(cpu.number, stop)
-            self._serve(cpu, stop)
-        return None
+        """A CPU's turn, cut where an alarm is due."""
+        self._running, self._turn_ends = cpu, end
+        try:
+            while self.ending is None and cpu.ticks < end:
+                self.timers.fire_due(cpu.ticks * NS_PER_TICK)
+                stop = cpu.run(self._limit(cpu, end))
+                if stop in DEBUG_STOPS:
+                    return Interrupted(cpu.number, stop)
+                if stop is not Stop.BUDGET:
+                    self._serve(cpu, stop)
+            return None
+        finally:
+            self._running = None
 
     def step(self, cpu: int) -> Interrupted | None:
         core = self.machine.cpus[cpu]
-        while self.ending is None:
-            stop = core.step()
-            if stop in DEBUG_STOPS:
-                return Interrupted(cpu, stop)
-            self._serve(core, stop)
-        return None
+        self._running, self._turn_ends = core, core.ticks + QUANTUM_TICKS
+        try:
+            while self.ending is None:
+                self.timers.fire_due(core.ticks * NS_PER_TICK)
+                stop = core.step()
+                if stop in DEBUG_STOPS:
+                    return Interrupted(cpu, stop)
+                self._serve(core, stop)
+            return None
+        finally:
+            self._running = None
 
     def _serve(self, cpu: Cpu, stop: Stop) -> None:
         """Do what a CPU stopped for."""
@@ -120,6 +157,11 @@ class BareSystem:
 
     def destroy_guest(self) -> None:
         """There is none beside the machine."""
+
+
+def _ticks(ns: int) -> int:
+    """The first tick at or after a moment."""
+    return -(-ns // NS_PER_TICK)
 
 
 def _pieces(request: Request) -> tuple[tuple[Piece, ...], int]:

@@ -16,6 +16,8 @@ from vmm.guest.bus import Bus, Unclaimed
 from vmm.guest.devices.malta_fpga import MaltaFpga
 from vmm.guest.devices.uart16550 import Uart16550
 from vmm.guest.devices.window import Device
+from vmm.guest.malta import MaltaChipset
+from vmm.guest.outside import CpuPin, IsaIrq, Line, Outside, Wire
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
@@ -44,41 +46,21 @@ class Region:
         return f"{self.base:#x}-{self.end - 1:#x}"
 
 
-@dataclass(frozen=True, slots=True)
-class CpuPin:
-    """Straight to the CPU: Cause.IP[pin]."""
-    pin: int
-
-
-@dataclass(frozen=True, slots=True)
-class IsaIrq:
-    """Through the pair of 8259 interrupt controllers, whose output is CPU pin 2."""
-    irq: int
-
-
-Line = CpuPin | IsaIrq
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """All that the devices of a board may reach: their lines, the wire of a serial port, the board's reset.
-    """
-    big_endian: bool
-    interrupt: Callable[[Line, bool], None]
-    transmit: Callable[[str, int], None]                    # port, byte
-    reset: Callable[[], None]
+Make = Callable[[Outside, Wire, str], Device]
+"""Makes a device: what it may reach, its interrupt line, its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
     """A device on a board.  ``shift``: its registers are ``1 << shift`` times as far apart as its own table
-    says.
+    says.  ``port``: ``base`` is an ISA port rather than a physical address.
     """
     name: str
     base: int
-    make: Callable[[Outside, Placement], Device]
+    make: Make
     line: Line | None = None
     shift: int = 0
+    port: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +76,7 @@ class Board:
     rom_size: int
     rom_words: Mapping[int, int]                            # offset -> word, in the CPU's byte order
     console: str                                            # the serial port that is the console
+    chipset: Callable[[Outside, Bus, Callable[[Unclaimed], None]], MaltaChipset]
 
     def check_ram(self, ram_size: int, option: str = "-m") -> None:
         if not self.ram_least <= ram_size <= self.ram_most:
@@ -141,21 +124,30 @@ class Board:
         return bytes(backing)
 
     def build(self, outside: Outside, unclaimed: Callable[[Unclaimed], None] = lambda _: None) -> Built:
-        """The devices, made anew, on a bus."""
+        """The devices, made anew, on a bus, as the firmware leaves them."""
         empty = [(area.base, area.size) for area in self.areas if area.kind in (Kind.EMPTY, Kind.DEVICE)]
         bus = Bus(outside.big_endian, empty, unclaimed)
+        chipset = self.chipset(outside, bus, unclaimed)
         devices: dict[str, Device] = {}
         for placement in self.devices:
-            device = placement.make(outside, placement)
+            device = placement.make(outside, _wire(chipset, placement.line), placement.name)
             devices[placement.name] = device
-            bus.attach(placement.base, device, placement.shift)
-        return Built(bus, devices)
+            (chipset.io if placement.port else bus).attach(placement.base, device, placement.shift)
+        chipset.firmware()
+        return Built(bus, chipset, chipset.devices | devices)
+
+
+def _wire(chipset: MaltaChipset, line: Line | None) -> Wire:
+    if line is None:
+        return lambda _level: None
+    return lambda level: chipset.interrupt(line, level)
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
     bus: Bus
-    devices: dict[str, Device]                              # by placement, in the board's order
+    chipset: MaltaChipset
+    devices: dict[str, Device]                              # by name, in the board's order
 
     def uart(self, name: str) -> Uart16550:
         device = self.devices.get(name)
@@ -203,14 +195,11 @@ def show_size(size: int) -> str:
 
 # -- the boards ----------------------------------------------------------------------------------------------
 
-def _uart(outside: Outside, placement: Placement) -> Device:
-    line = placement.line
-    assert line is not None, f"{placement.name} has no interrupt line"
-    return Uart16550(lambda level: outside.interrupt(line, level),
-                     lambda byte: outside.transmit(placement.name, byte))
+def _uart(outside: Outside, wire: Wire, name: str) -> Device:
+    return Uart16550(wire, lambda byte: outside.transmit(name, byte))
 
 
-def _fpga(outside: Outside, _placement: Placement) -> Device:
+def _fpga(outside: Outside, _wire: Wire, _name: str) -> Device:
     return MaltaFpga(outside.big_endian, outside.reset)
 
 
@@ -234,13 +223,13 @@ MALTA = Board(
     ),
     devices=(
         #         name    base         device  line       shift
-        Placement("com1", 0x1800_03F8, _uart, IsaIrq(4)),
-        Placement("com2", 0x1800_02F8, _uart, IsaIrq(3)),
+        Placement("com1", 0x03F8,      _uart, IsaIrq(4),  port=True),
+        Placement("com2", 0x02F8,      _uart, IsaIrq(3),  port=True),
         Placement("fpga", 0x1F00_0000, _fpga),
         Placement("cbus", 0x1F00_0900, _uart, CpuPin(4),  3),        # in a hole of the FPGA's window
     ),
     rom_size=4 * MIB, rom_words=MappingProxyType({0x10: BOARD_ID}),
-    console="com1",
+    console="com1", chipset=MaltaChipset,
 )
 # fmt: on
 

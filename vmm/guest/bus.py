@@ -60,17 +60,20 @@ class Bus:
         """``empty``: (base, size) of the slots in which nothing answers; each byte there reads as ``floating``."""
         self.endian: Literal["big", "little"] = "big" if big_endian else "little"
         self._unclaimed, self._floating = unclaimed, floating
-        self._laid: list[Piece] = [Piece(base, base + size, base, 0, None) for base, size in empty]
+        slots = list(empty)
+        self._lowest = len(slots)
+        self._laid: list[Piece] = [Piece(base, base + size, base, 0, None) for base, size in slots]
         self._loaders: dict[tuple[int, int], Callable[[], int]] = {}
         self._storers: dict[tuple[int, int], Callable[[int], object]] = {}
         self._arrange()
 
-    def attach(self, base: int, device: Device, shift: int = 0) -> Piece:
-        """``shift``: the window's registers are ``1 << shift`` times as far apart as the device's own."""
-        return self._lay(Piece(base, base + (device.regs.span << shift), base, shift, device))
+    def attach(self, base: int, device: Device, shift: int = 0, *, bottom: bool = False) -> Piece:
+        """``shift``: the window's registers are ``1 << shift`` times as far apart as the device's own.  ``bottom``:
+        under all other windows."""
+        return self._lay(Piece(base, base + (device.regs.span << shift), base, shift, device), bottom)
 
-    def bridge(self, base: int, size: int, bus: Bus, target: int) -> Piece:
-        return self._lay(Piece(base, base + size, base, 0, Bridge(bus, target)))
+    def bridge(self, base: int, size: int, bus: Bus, target: int, *, bottom: bool = False) -> Piece:
+        return self._lay(Piece(base, base + size, base, 0, Bridge(bus, target)), bottom)
 
     def detach(self, piece: Piece) -> None:
         """Take a window away; what it covered is seen again."""
@@ -105,7 +108,7 @@ class Bus:
             return device.regs.load_wide(device, offset, size)
         if size == width and not offset % width:
             if device.regs.reads(offset):
-                self._loaders[address, size] = partial(device.regs.load, device, offset)  # type: ignore[arg-type]
+                self._loaders[address, size] = partial(device.regs.load, device, offset)  # type: ignore[assignment]
             return self._register(piece, offset)
         first, skip = offset & -width, offset % width
         raw = b"".join(self._register(piece, at).to_bytes(width, self.endian)
@@ -179,8 +182,8 @@ class Bus:
             raise BusError(address, size, is_store)
         return self._pieces[index]
 
-    def _lay(self, new: Piece) -> Piece:
-        self._laid.append(new)
+    def _lay(self, new: Piece, bottom: bool) -> Piece:
+        self._laid.insert(self._lowest if bottom else len(self._laid), new)
         self._arrange()
         return new
 

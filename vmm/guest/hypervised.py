@@ -12,6 +12,7 @@ from vmm.engine.cpu import Cpu
 from vmm.errors import ConfigError
 from vmm.guest.board import Kind
 from vmm.guest.bus import BusError
+from vmm.guest.clock import BoardClock
 from vmm.guest.console import Console
 from vmm.guest.elfwriter import executable
 from vmm.guest.image import Segment
@@ -52,7 +53,9 @@ class HypervisedSystem:
         self.machine = Machine(request.cpu, request.host_cpus, memory, request.image.big_endian, request.engine)
         self.kernel = Kernel(self.machine, page_shift=shift)
         self.vm = Vm(self.kernel, vz_backend(vz_host(self.kernel)) if request.mode == "vz" else TrapAndEmulate)
-        self.board = BoardState(request, console, self._interrupt, self._finish)
+        scheduler = self.kernel.scheduler
+        clock = BoardClock(scheduler.timers, scheduler.now_ns, scheduler.run_ahead)
+        self.board = BoardState(request, console, clock, self.vm, self._interrupt, self._finish)
         self._add_memory(rom)
         self.threads = [self._start(n) for n in range(request.cpus)]
 

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from vmm.arch.models import CpuModel
 from vmm.arch.stops import Stop
 from vmm.errors import ConfigError
-from vmm.guest.board import Board, Built, CpuPin, Kind, Line, Outside
+from vmm.guest.board import Board, Built, Kind
 from vmm.guest.boot import Boot, BootRequest, boot
 from vmm.guest.bus import BusError
+from vmm.guest.clock import BoardClock
 from vmm.guest.console import Console
 from vmm.guest.devices.malta_fpga import MaltaFpga
 from vmm.guest.image import Image
+from vmm.guest.outside import Memory, Outside
 from vmm.guest.placement import Mode
 from vmm.host.machine import Machine
 from vmm.kvm.vcpu import Vcpu
 
-I8259_PIN = 2
-"""Cause.IP line of the interrupt controllers, which are not there yet: their requests go straight through."""
+SWITCHED_ON = datetime(2023, 6, 10, 12, 0, 0)
+"""The date and time at which every run begins, so that runs are alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Request:
     initrd: bytes = b""
     engine: str = "native"
     page_shift: int | None = None
+    start: datetime = SWITCHED_ON
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,25 +98,20 @@ class System(Protocol):
 class BoardState:
     """The devices of a board with their surroundings: console, interrupt pins, and the end."""
 
-    def __init__(self, request: Request, console: Console, interrupt: Callable[[int, bool], None],
-                 finish: Callable[[Ending], None]) -> None:
-        self.console, self._interrupt, self._finish = console, interrupt, finish
-        self._pins: dict[int, set[Line]] = {}
+    def __init__(self, request: Request, console: Console, clock: BoardClock, memory: Memory,
+                 interrupt: Callable[[int, bool], None], finish: Callable[[Ending], None]) -> None:
+        self.console, self.clock, self._interrupt, self._finish = console, clock, interrupt, finish
+        self._pins: dict[int, bool] = {}
         self._console_port = request.board.console
-        outside = Outside(request.image.big_endian, self._line, self._transmit, self._reset)
+        outside = Outside(request.image.big_endian, clock, memory, request.start, self._pin, self._transmit,
+                          self._reset, self._power_off)
         self.built: Built = request.board.build(outside)
 
-    def _line(self, line: Line, level: bool) -> None:
-        """Lines that share a pin are ORed."""
-        pin = line.pin if isinstance(line, CpuPin) else I8259_PIN
-        raised = self._pins.setdefault(pin, set())
-        before = bool(raised)
-        if level:
-            raised.add(line)
-        else:
-            raised.discard(line)
-        if bool(raised) != before:
-            self._interrupt(pin, bool(raised))
+    def _pin(self, pin: int, level: bool) -> None:
+        """Only changes reach the CPU; nothing on this board shares a pin."""
+        if self._pins.get(pin, False) != level:
+            self._pins[pin] = level
+            self._interrupt(pin, level)
 
     def _transmit(self, port: str, byte: int) -> None:
         if port == self._console_port:
@@ -124,6 +123,9 @@ class BoardState:
         assert isinstance(fpga, MaltaFpga)
         status = fpga.state.ascii_word & 0xFF
         self._finish(Ending(status, "the guest reset the board"))
+
+    def _power_off(self) -> None:
+        self._finish(Ending(0, "the guest powered the board off"))
 
     def keys(self) -> None:
         """Let what was typed reach the console's port."""

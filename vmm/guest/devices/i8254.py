@@ -301,4 +301,4 @@ def _from_bcd(value: int) -> int:
 
 
 def _to_bcd(value: int) -> int:
-    return sum(value // 10 ** digit % 10 << 4 * digit for digit in range(4))
+    return sum(int(digit) << 4 * place for place, digit in enumerate(reversed(f"{value % 10_000:04d}")))

@@ -81,6 +81,7 @@ class Cpu(Protocol):
     def run(self, until: int) -> Any: ...
     def step(self) -> Any: ...  # one instruction
     def skip_to(self, ticks: int) -> None: ...  # idle, no instruction executed; timers move on
+    def pass_time(self, until: int) -> None: ...  # the same, but not past the CPU's own next timer event
     def set_interrupt(self, line: int, up: bool) -> None: ...
 
     # As MFC0, MTC0, MFGC0 and MTGC0 in root kernel mode: live Count, write masks, and what a write does beside.

@@ -73,6 +73,9 @@ class HostCpu:
         self.state.idle_ticks += ticks - self.state.ticks
         self.state.ticks = ticks
 
+    def pass_time(self, until: int) -> None:
+        self.core.pass_time(until)
+
     # CP0 moves in root kernel mode
 
     def mfc0(self, register: type[Register]) -> int:

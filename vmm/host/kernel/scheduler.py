@@ -45,6 +45,7 @@ class Scheduler:
         self._waiting: list[Task] = []  # runnable, in the order in which they became so
         self._sleeping: list[Task] = []
         self._executing: int | None = None
+        self._slice_ends = 0
         self._kicked: set[int] = set()
 
     # Time
@@ -53,6 +54,16 @@ class Scheduler:
         """The clock: of the CPU that executes now, else of the round."""
         cpu = self._executing
         return (min(c.ticks for c in self.cpus) if cpu is None else self.cpus[cpu].ticks) * self.ns_per_tick
+
+    def run_ahead(self, to_ns: int) -> None:
+        """Let time pass on the CPU that executes now, without an instruction: no further than its slice, the next alarm,
+        or its own timers."""
+        if self._executing is None:
+            return
+        limits = [-(-to_ns // self.ns_per_tick), self._slice_ends]
+        if (alarm := self._next_alarm()) is not None:
+            limits.append(alarm)
+        self.cpus[self._executing].pass_time(min(limits))
 
     # Tasks
 
@@ -145,7 +156,7 @@ class Scheduler:
     def _run_cpu(self, number: int, end: int, stop: Callable[[], bool]) -> Interrupted | None:
         """One CPU's slice, cut where an alarm is due, so that a timer is late by one instruction at most."""
         cpu = self.cpus[number]
-        self._executing = number
+        self._executing, self._slice_ends = number, end
         try:
             while cpu.ticks < end and not stop():
                 self._fire(cpu.ticks, (number,))
@@ -166,7 +177,7 @@ class Scheduler:
     def step(self, number: int, stop: Callable[[], bool] = lambda: False) -> Interrupted | None:
         """One instruction of a CPU, with all that its task thinks before it; None if the CPU has nothing to do."""
         cpu = self.cpus[number]
-        self._executing = number
+        self._executing, self._slice_ends = number, cpu.ticks + self.quantum
         try:
             while not stop():
                 self._fire(cpu.ticks, (number,))

@@ -1,0 +1,129 @@
+"""What is on a Malta board between the CPU and its devices: system controller, PCI, south bridge, interrupts.
+
+``MaltaChipset`` is the wiring; each part is a device of its own.  ``firmware`` leaves the registers as YAMON does.
+(MIPS MD00048, chapters 4 to 7; YAMON user's manual, MD00008.)
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from vmm.guest.bus import Bus, Piece, Unclaimed
+from vmm.guest.devices.gt64120 import IO, ISD, MEMORY0, MEMORY1, Gt64120
+from vmm.guest.devices.i8254 import I8254, PortB
+from vmm.guest.devices.i8259 import I8259, TriggerModes
+from vmm.guest.devices.mc146818 import Mc146818
+from vmm.guest.devices.pci import COMMAND_MASTER, COMMAND_ONES, Identity, PciBus, PciFunction
+from vmm.guest.devices.piix4 import PIRQ, IsaBridge, PowerFunction, PowerManagement, ResetControl, SmBus, Uhci, usb
+from vmm.guest.devices.window import Device
+from vmm.guest.outside import CpuPin, Line, Outside
+
+INTERRUPT_PIN = 2                                           # of the CPU: the interrupt controllers' output
+ISA_PORTS, PCI_MEMORY = 0x1_0000_0000, 0x1_0000_0000        # sizes of the PCI address spaces
+CASCADE = 2
+ISA_EDGE_ONLY = 0x07, 0x21                                  # inputs that cannot be level-triggered: 0, 1, 2; 8, 13
+SOUTH_BRIDGE = 10                                           # its slot
+
+# The system controller as YAMON leaves it: register, value.  Its own registers first, from their place after reset.
+ISD_AFTER_RESET, ISD_VALUE = 0x1400_0000, 0xDF
+DECODERS = (
+    (IO[0], 0xC0), (IO[1], 0x40), (IO[2], 0x00),            # 18000000-181fffff, ports from 0
+    (MEMORY0[0], 0x80), (MEMORY0[1], 0x3F),                 # 10000000-17ffffff
+    (MEMORY1[0], 0xC1), (MEMORY1[1], 0x5E),                 # 18200000-1bdfffff
+)
+PIRQ_ROUTES = 0x0B0B_0A0A                                   # A and B to 10, C and D to 11
+PIRQ_LEVELS = 0x0C                                          # which are level-triggered
+
+
+class MaltaChipset:
+    def __init__(self, outside: Outside, bus: Bus, unclaimed: Callable[[Unclaimed], None]) -> None:
+        self._bus, self._outside, self._big = bus, outside, outside.big_endian
+        self.io = Bus(False, [(0, ISA_PORTS)], unclaimed, floating=0xFF)
+        self.memory = Bus(False, [(0, PCI_MEMORY)], unclaimed, floating=0xFF)
+        self.devices: dict[str, Device] = {}
+        self.functions: dict[str, PciFunction] = {}
+        self._decoded: list[Piece] = []
+        self._interrupts()
+        self._clocks()
+        self._south_bridge()
+        self.gt = Gt64120(self._big, self.pci, self.controllers[0].acknowledge, self._decode)
+        self._add("gt", self.gt)
+        self._decode()
+
+    # -- interrupts --------------------------------------------------------------------------------------------
+    def _interrupts(self) -> None:
+        second = I8259(lambda level: first.set_line(CASCADE, level), elcr_ones=0xFF & ~ISA_EDGE_ONLY[1])
+        first = I8259(self._interrupt_cpu, {CASCADE: second.acknowledge}, elcr_ones=0xFF & ~ISA_EDGE_ONLY[0])
+        self.controllers = first, second
+        self._add("pic1", first, 0x20)
+        self._add("pic2", second, 0xA0)
+        self._add("elcr", TriggerModes(first, second), 0x4D0)
+
+    def _interrupt_cpu(self, level: bool) -> None:
+        self._outside.pin(INTERRUPT_PIN, level)
+
+    def set_irq(self, irq: int, level: bool) -> None:
+        """An ISA interrupt line."""
+        self.controllers[irq >> 3].set_line(irq & 7, level)
+
+    def interrupt(self, line: Line, level: bool) -> None:
+        if isinstance(line, CpuPin):
+            self._outside.pin(line.pin, level)
+        else:
+            self.set_irq(line.irq, level)
+
+    # -- parts -------------------------------------------------------------------------------------------------
+    def _add(self, name: str, device: Device, port: int | None = None) -> None:
+        self.devices[name] = device
+        if port is not None:
+            self.io.attach(port, device)
+
+    def _clocks(self) -> None:
+        clock = self._outside.clock
+        timer = I8254(clock, partial(self.set_irq, 0))
+        self._add("pit", timer, 0x40)
+        self._add("portb", PortB(clock, timer), 0x61)
+        self._add("rtc", Mc146818(clock, partial(self.set_irq, 8), self._outside.start), 0x70)
+
+    def _south_bridge(self) -> None:
+        self.pci = PciBus(self.io, self.memory)
+        controller = PciFunction(Identity(0x11AB, 0x4620, 0x06_00_00, revision=0x10))
+        controller.row(0x04, 2, COMMAND_MASTER, ones=COMMAND_ONES)
+        controller.row(0x10, 24, 0, ones=int.from_bytes(b"\x00\xf0\xff\xff" * 6, "little"))
+        self._plug("pci00.0", 0, 0, controller)
+        self.isa = IsaBridge(self.set_irq)
+        self._plug("pci0a.0", SOUTH_BRIDGE, 0, self.isa)
+        self._add("reset", ResetControl(self._outside.reset), 0xCF9)
+        uhci, smbus = Uhci(self._outside.clock), SmBus()
+        management = PowerManagement(self._outside.clock, self._outside.power_off)
+        for name, device in (("uhci", uhci), ("pm", management), ("smbus", smbus)):
+            self._add(name, device)
+        self._plug("pci0a.2", SOUTH_BRIDGE, 2, usb(uhci))
+        self._plug("pci0a.3", SOUTH_BRIDGE, 3, PowerFunction(management, smbus))
+
+    def _plug(self, name: str, slot: int, number: int, function: PciFunction) -> None:
+        self.pci.plug(slot, number, function)
+        self.functions[name] = function
+
+    # -- decoding ------------------------------------------------------------------------------------------------
+    def _decode(self) -> None:
+        """The system controller's windows, under everything that is on the board's own buses."""
+        for piece in self._decoded:
+            self._bus.detach(piece)
+        self._decoded = []
+        for registers, space in ((IO, self.io), (MEMORY0, self.memory), (MEMORY1, self.memory)):
+            window = self.gt.window(registers)
+            if window is not None:
+                self._decoded.append(self._bus.bridge(window.base, window.size, space, window.target, bottom=True))
+        self._decoded.append(self._bus.attach(self.gt.internal, self.gt, bottom=True))
+
+    def firmware(self) -> None:
+        """What YAMON has done before it starts a kernel."""
+        self._bus.store(ISD_AFTER_RESET + ISD, 4, self._ordered(ISD_VALUE))
+        for register, value in DECODERS:
+            self._bus.store(self.gt.internal + register, 4, self._ordered(value))
+        self.isa.store(PIRQ, 4, PIRQ_ROUTES)
+        self.controllers[1].set_elcr(PIRQ_LEVELS)
+
+    def _ordered(self, word: int) -> int:
+        return int.from_bytes(word.to_bytes(4, "little"), "big" if self._big else "little")
