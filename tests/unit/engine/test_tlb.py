@@ -261,3 +261,16 @@ def test_the_random_register_cannot_be_written(rig: Rig) -> None:
     rig.cpu.gpr[8] = 3
     do(rig, "mtc0 $8, $1")
     assert rig.cpu.root[RandomRegister] == before
+
+
+@pytest.mark.parametrize(("name", "shown"), [("24Kf", 0), ("5KEf", 0), ("P5600", 1 << 10), ("MIPS64R5-generic", 1 << 10)])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_ehinv_is_only_where_a_core_has_it(engine: str, name: str, shown: int) -> None:
+    """Kernels read an entry that was never written, and write entries with the EntryHi that they then find."""
+    rig = fresh(engine, name)
+    rig.cpu.root[Index] = 0
+    do(rig, "tlbr")
+    assert rig.cpu.root[EntryHi] == shown
+    rig.cpu.root[EntryHi] = KSEG2 | shown
+    do(rig, "tlbwi")
+    assert rig.cpu.tlb[0].ehinv == bool(shown)

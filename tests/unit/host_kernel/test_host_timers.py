@@ -45,6 +45,9 @@ class CountingCpu:
     def skip_to(self, ticks: int) -> None:
         self.ticks = ticks
 
+    def pass_time(self, until: int) -> None:
+        self.ticks = max(self.ticks, until)
+
     def set_interrupt(self, line: int, up: bool) -> None:
         (self.lines.add if up else self.lines.discard)(line)
 
@@ -192,3 +195,23 @@ def test_a_kick_raises_the_line_until_it_is_served() -> None:
     sched.cpus[0].set_interrupt(TIMER_LINE, True)
     sched.serve_interrupts(0)
     assert cast(SimpleNamespace, sched.cpus[0]).lines == set()
+
+
+def test_time_that_runs_ahead_stops_at_an_alarm_and_at_the_end_of_a_slice() -> None:
+    """A VMM whose guest only waits lets time pass; nothing that is due is jumped over."""
+    sched = scheduler()
+    fired: list[int] = []
+    sched.timers.timer(lambda: fired.append(sched.now_ns())).start(30 * NS)
+    seen: list[int] = []
+
+    def body() -> Body:
+        for _ in range(3):
+            sched.run_ahead(10_000 * NS)
+            seen.append(sched.now_ns() // NS)
+            yield Resched()
+
+    sched.run_ahead(5 * NS)                                 # nothing executes: nothing happens
+    assert sched.now_ns() == 0
+    spawn(sched, body())
+    sched.run(80)
+    assert fired == [30 * NS] and seen[0] == 30 and max(seen) <= 80

@@ -34,6 +34,11 @@ def entry_slot(m: AnyMachine, tlb: AnyMachine, index: AnyMachine) -> AnyMachine:
     return m.select(tlb == 0, OFFSET["root_tlb"], OFFSET["guest_tlb"]) + index.shl(3)
 
 
+def ehinv(m: AnyMachine) -> AnyMachine:
+    """EntryHi.EHINV, or 0 on a core that does not have it: there an entry that was never written reads as zero."""
+    return m.slot(OFFSET["root_writable"] + EntryHi.index) & EHINV
+
+
 def probe(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine) -> None:
     file = File(m, base)
     hit = m.call(find, tlb, file[EntryHi], address_space(m, file), guest_id)
@@ -51,7 +56,7 @@ def read(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine)
         valid = m.slot(at + TlbSlot.VALID) != 0
         by_mmid = file.on(Config5.MI)
         hi = m.slot(at + TlbSlot.VPN) | m.select(by_mmid, 0, space)
-        file[EntryHi] = m.select(valid, hi, EHINV)
+        file[EntryHi] = m.select(valid, hi, ehinv(m))
         file[EntryLo0] = m.select(valid, m.slot(at + TlbSlot.LO0) & ~GLOBAL | shared, 0)
         file[EntryLo1] = m.select(valid, m.slot(at + TlbSlot.LO1) & ~GLOBAL | shared, 0)
         file[PageMask] = m.select(valid, m.slot(at + TlbSlot.MASK) & ~SMALLEST_PAIR, 0)
@@ -95,7 +100,7 @@ def write_at(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMach
         m.set_slot(at + TlbSlot.ASID, address_space(m, file))
         m.set_slot(at + TlbSlot.GLOBAL, lo0 & lo1 & GLOBAL)
         m.set_slot(at + TlbSlot.GUEST, guest_id)
-        m.set_slot(at + TlbSlot.VALID, m.flag((hi & EHINV) == 0))
+        m.set_slot(at + TlbSlot.VALID, m.flag((hi & ehinv(m)) == 0))
         m.call(forget, at, tlb)
 
 

@@ -17,6 +17,7 @@ LOW, HIGH, BOTH = 1, 2, 3                                   # the read/write fie
 READ_BACK = 3                                               # instead of a counter's number
 STATUS_OUT, STATUS_NULL = 0x80, 0x40
 NS_BITS = 63
+PLACES = (1, 10, 100, 1000)                                 # of a BCD count
 
 
 def ticks_of(ns: int) -> int:
@@ -297,8 +298,8 @@ class PortB:
 
 
 def _from_bcd(value: int) -> int:
-    return sum((value >> 4 * digit & 0xF) * 10 ** digit for digit in range(4)) % 10_000
+    return sum((value >> 4 * place & 0xF) * unit for place, unit in enumerate(PLACES)) % 10_000
 
 
 def _to_bcd(value: int) -> int:
-    return sum(int(digit) << 4 * place for place, digit in enumerate(reversed(f"{value % 10_000:04d}")))
+    return sum(value // unit % 10 << 4 * place for place, unit in enumerate(PLACES))
