@@ -44,7 +44,7 @@ from vmm.arch.cp0.registers import (
 )
 from vmm.errors import ConfigError
 
-_VZ_NEVER = ("FTLB (Config.MT)", "segmentation control, EVA (Config3.SC, Config5.EVA)",
+_VZ_NEVER = ("FTLB (Config.MT)", "segmentation control (Config3.SC)",
              "page-table walker (Config3.PW)", "coherence manager (Config3.CMGCR)", "MAAR (Config5.MRP)",
              "exits on a change of mode (GuestCtl0.MC)", "direct root access to the guest (GuestCtl0.DRG)",
              "interrupts dropped by hardware (GuestCtl2.HC)", "exit groups (GuestCtl0Ext.OG, BG, MG)",
@@ -71,28 +71,28 @@ _24KF = CpuModel(
 )
 
 _P5600_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **vz_registers(GuestCtl0.RAD),
-    **tlb_registers(64), **entry_lo(0xC000_0000_3FFF_FFFF),
+    **tlb_registers(64), **entry_lo(0xC000_0003_FFFF_FFFF),
     PRId:      Cell(0x0001_A800),
-    PageGrain: Cell(0, without(0xE800_0000, PageGrain.ELPA)),
+    PageGrain: Cell(0, 0xE800_0000),
     HWREna:    Cell(0, 0x2000_000F),
     EntryHi:   Cell(0, sign_extended(0xFFFF_E4FF)),
     Status:    Cell(0x0040_0004, without(0x3C68_FF1F, Status.CU1, Status.FR)),
     EBase:     Cell(sign_extended(0x8000_0000), sign_extended(0xFFFF_F800)),
     Config:    Cell(0x8004_0482, Config.K0.mask),
     Config1:   Cell(without(0xFEA3_519B, Config1.FP, Config1.WR, Config1.PC)),
-    Config3:   Cell(without(0xBF00_30A0, Config3.SC, Config3.PW, Config3.CMGCR, Config3.LPA)
+    Config3:   Cell(without(0xBF00_30A0, Config3.SC, Config3.PW, Config3.CMGCR)
                     | Config3.VZ.mask),
     Config4:   Cell(0xC01C_0000),
-    Config5:   Cell(without(0x1000_0038, Config5.EVA, Config5.MVH, Config5.MRP), Config5.MSAEn.mask),
+    Config5:   Cell(without(0x1000_0038, Config5.MRP), Config5.MSAEn.mask),
 }
 
 _P5600 = CpuModel(
     name="P5600",
     description="MIPS32 release 5 core with VZ, after the MIPS P5600: 64 TLB entries for root and apart from "
                 "that 64 for the guest; guests are told apart by root's ASID (no GuestID)",
-    not_modelled=(*_NEVER, *_VZ_NEVER, "addresses of more than 36 bits (XPA: Config3.LPA, Config5.MVH)"),
-    release=5, bits=32, ases=frozenset({"VZ", "TLBINV", "LLB", "MSA"}), tlb_entries=64, guest_tlb_entries=64,
-    segbits=32, pabits=36, root=_P5600_ROOT, guest=guest_of(_P5600_ROOT, 64),
+    not_modelled=(*_NEVER, *_VZ_NEVER),
+    release=5, bits=32, ases=frozenset({"VZ", "TLBINV", "LLB", "MSA", "EVA", "MVH"}), tlb_entries=64, guest_tlb_entries=64,
+    segbits=32, pabits=40, root=_P5600_ROOT, guest=guest_of(_P5600_ROOT, 64),
 )
 
 _5KEF = CpuModel(

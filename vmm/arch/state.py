@@ -103,6 +103,7 @@ SLOTS: tuple[Slot, ...] = _slots(
     ("view_key",         1, "derived: which translations the soft TLB in use holds"),
     ("unmapped",         1, "derived: physical address of an access to an unmapped segment"),
     ("access_va",        1, "derived: the address of the last access, after wrapping"),
+    ("as_user",          1, "derived: 1 while an access of the kernel is translated as in user mode (EVA)"),
     ("part_host",        1, "derived: host address of the first byte of an access that is not aligned"),
     ("rights",           1, "derived: of the last translation: 1 load, 2 store, 4 fetch"),
 

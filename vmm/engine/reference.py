@@ -332,7 +332,7 @@ class Numbers(VectorWords):
             self.compact_jump(self.pc + 4 + self.signed(off, self.off_width).shl(2))
 
     def compact_jump(self, target: Word) -> None:
-        self.taken = target, False
+        self.taken = (self.word(target) if self.state.wrap != 0 else target), False
 
     def link(self, number: int) -> None:
         self.gpr[number] = self.pc + self.link_distance

@@ -10,6 +10,8 @@ from vmm.arch.insns.bitfield import bitfield
 from vmm.arch.insns.branch import branch
 from vmm.arch.insns.compact import compact
 from vmm.arch.insns.coprocessor import coprocessor
+from vmm.arch.insns.crc import crc
+from vmm.arch.insns.eva import eva
 from vmm.arch.insns.logic import logic
 from vmm.arch.insns.memory import memory
 from vmm.arch.insns.move import move
@@ -27,6 +29,6 @@ from vmm.arch.insns.virtual import vz
 from vmm.arch.rows import Insn
 
 FAMILIES = (arith, logic, shift, muldiv, move, bitfield, branch, memory, trap, system, vz, release6, pcrel, compact,
-            coprocessor, msa_arith, msa_bits, msa_element, msa_memory)
+            crc, eva, coprocessor, msa_arith, msa_bits, msa_element, msa_memory)
 
 ROWS: tuple[Insn, ...] = tuple(row for family in FAMILIES for row in family)

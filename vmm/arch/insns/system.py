@@ -32,7 +32,8 @@ def dmfc0(m, rt, rd, sel):
 
 @system.insn("010000 00010 rt:5 rd:5 00000 000 sel:3", "mfhc0 {rt}, {rd:n}<, {sel}>", cp0=True, since=2, ase="MVH")
 def mfhc0(m, rt, rd, sel):
-    m.gpr[rt] = m.word(m.call(cp0.read, register_index(m, rd, sel)).shr(32))
+    index = register_index(m, rd, sel)
+    m.gpr[rt] = m.call(cp0.high_half, index, m.call(cp0.read, index))
 
 
 @system.insn("010000 00100 rt:5 rd:5 00000 000 sel:3", "mtc0 {rt}, {rd:n}<, {sel}>", cp0=True, system=True)
@@ -50,8 +51,7 @@ def dmtc0(m, rt, rd, sel):
              ase="MVH")
 def mthc0(m, rt, rd, sel):
     index = register_index(m, rd, sel)
-    low = m.unsigned(m.call(cp0.read, index), 32)
-    m.call(cp0.write, index, m.gpr[rt].shl(32) | low)
+    m.call(cp0.write, index, m.call(cp0.with_high_half, index, m.call(cp0.read, index), m.gpr[rt]))
 
 
 @system.insn("010000 01010 rt:5 rd:5 00000 000000", "rdpgpr {rd}, {rt}", cp0=True, since=2)

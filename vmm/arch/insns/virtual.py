@@ -44,15 +44,16 @@ def dmtgc0(m, rt, rd, sel):
 @vz.insn("010000 00011 rt:5 rd:5 10000 000 sel:3", "mfhgc0 {rt}, {rd:n}<, {sel}>", cp0=True, ase="VZ")
 def mfhgc0(m, rt, rd, sel):
     m.call(need_root)
-    m.gpr[rt] = m.word(m.call(cp0.read_of_guest, register_index(m, rd, sel)).shr(32))
+    index = register_index(m, rd, sel)
+    m.gpr[rt] = m.call(cp0.high_half, index, m.call(cp0.read_of_guest, index))
 
 
 @vz.insn("010000 00011 rt:5 rd:5 11000 000 sel:3", "mthgc0 {rt}, {rd:n}<, {sel}>", cp0=True, ase="VZ", system=True)
 def mthgc0(m, rt, rd, sel):
     m.call(need_root)
     index = register_index(m, rd, sel)
-    low = m.unsigned(m.call(cp0.read_of_guest, index), 32)
-    m.call(cp0.write_of_guest, index, m.gpr[rt].shl(32) | low)
+    old = m.call(cp0.read_of_guest, index)
+    m.call(cp0.write_of_guest, index, m.call(cp0.with_high_half, index, old, m.gpr[rt]))
 
 
 @vz.insn("010000 1 0000 code:10 00000 101000", "hypcall <{code}>", ase="VZ",

@@ -136,6 +136,18 @@ def from_low_half(m: AnyMachine, index: AnyMachine, value: AnyMachine) -> AnyMac
     return m.select(is_entry_lo(m, index), raised, m.word(value))
 
 
+def high_half(m: AnyMachine, index: AnyMachine, value: AnyMachine) -> AnyMachine:
+    """What MFHC0 gives of a register: of EntryLo the bits of the PFN that MFC0 does not (PFNX)."""
+    return m.word(m.select(is_entry_lo(m, index), m.unsigned(value, XI_BIT).shr(30), value.shr(32)))
+
+
+def with_high_half(m: AnyMachine, index: AnyMachine, old: AnyMachine, value: AnyMachine) -> AnyMachine:
+    """What MTHC0 makes of a register that holds ``old``."""
+    inhibit = old.shr(XI_BIT).shl(XI_BIT)
+    entry_lo = old & IN_ENTRY_LO | inhibit | m.unsigned(value.shl(30), XI_BIT)
+    return m.select(is_entry_lo(m, index), entry_lo, m.unsigned(old, 32) | value.shl(32))
+
+
 def is_entry_lo(m: AnyMachine, index: AnyMachine) -> AnyMachine:
     return (index == EntryLo0.index) | (index == EntryLo1.index)
 
@@ -184,6 +196,8 @@ def adjust(m: AnyMachine, base: AnyMachine, index: AnyMachine, value: AnyMachine
         refused = (m.select((grain & PageGrain.RIE.mask) == 0, m.const(1).shl(RI_BIT), 0)
                    | m.select((grain & PageGrain.XIE.mask) == 0, m.const(1).shl(XI_BIT), 0))
         offered.value = offered.value & ~refused
+        small = (m.state.core64 == 0) & ~file.on(PageGrain.ELPA)       # no PFNX without ELPA (mips.md 2)
+        offered.value = m.select(small, offered.value & (IN_ENTRY_LO | 3 << XI_BIT), offered.value)
     for _ in m.when(index == PageMask.index):
         offered.value = m.call(legal_page_mask, value & m.state.page_mask_bits)
     for _ in m.when((index == Config5.index) & ~file.on(Config3.MSAP)):

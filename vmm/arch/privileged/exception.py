@@ -74,7 +74,7 @@ def deliver(m: AnyMachine) -> None:
     base = m.select(file.on(Status.BEV), BOOT_BASE, file[EBase] & -4096)
     file.put(Status.EXL, 1)
     s.pc = base + offset.value
-    s.in_slot, s.forbidden, s.trap, s.trap_refill, s.trap_root, s.trap_ce = (m.const(0),) * 6
+    s.in_slot, s.forbidden, s.as_user, s.trap, s.trap_refill, s.trap_root, s.trap_ce = (m.const(0),) * 7
     m.call(update_mode)
 
 

@@ -31,6 +31,19 @@ def backing(m: AnyMachine, pa: AnyMachine, access: AnyMachine) -> AnyMachine:
     return host.value
 
 
+def leave_with(m: AnyMachine, stop: Stop) -> None:
+    """Stop in the middle of an access, which starts again from its beginning."""
+    m.state.as_user = 0
+    m.leave_with(stop)
+
+
+def remember(m: AnyMachine, host: AnyMachine) -> None:
+    """Tell the engine where the last access was found, unless it was not by the mapping of the mode that runs."""
+    s = m.state
+    for _ in m.when(s.as_user == 0):
+        m.remember(s.access_va, host, s.rights)
+
+
 def watch(m: AnyMachine, va: AnyMachine, size: AnyMachine, kind: AnyMachine) -> None:
     """Stop before an access that a watchpoint of this kind covers (gdb.md pitfall 8)."""
     s = m.state
@@ -41,7 +54,7 @@ def watch(m: AnyMachine, va: AnyMachine, size: AnyMachine, kind: AnyMachine) -> 
         overlap = ~last.below(va) & ~(va + size - 1).below(first) & ((kinds & kind) != 0)
         for _ in m.when(overlap & (s.skip_break == 0)):
             s.stop_address = va
-            m.leave_with(Stop.WATCH)
+            leave_with(m, Stop.WATCH)
         at.value = at.value + WATCH_SLOTS
 
 
@@ -74,7 +87,7 @@ def load_aligned(m: AnyMachine, va: AnyMachine, size: AnyMachine) -> AnyMachine:
     for _ in m.when(host == 0):
         value.value = m.call(device_load, pa, size)
     for _ in m.otherwise():
-        m.remember(s.access_va, host, s.rights)
+        m.call(remember, host)
         value.value = m.peek(host, size)
     return value.value
 
@@ -135,7 +148,7 @@ def store_aligned(m: AnyMachine, va: AnyMachine, size: AnyMachine, value: AnyMac
     for _ in m.when(host == 0):
         m.call(device_store, pa, size, value & mask)
     for _ in m.otherwise():
-        m.remember(s.access_va, host, s.rights)
+        m.call(remember, host)
         m.poke(host, size, m.peek(host, size) & ~mask | (value & mask))
 
 
@@ -181,12 +194,40 @@ def store_conditional_pair(m: AnyMachine, va: AnyMachine, first: AnyMachine, sec
     return done
 
 
+def load_as_user(m: AnyMachine, va: AnyMachine, size: AnyMachine) -> AnyMachine:
+    """EVA: what the kernel does with the user's mapping; an exception or a stop ends that as well."""
+    m.state.as_user = 1
+    value = m.call(load, va, size)
+    m.state.as_user = 0
+    return value
+
+
+def store_as_user(m: AnyMachine, va: AnyMachine, size: AnyMachine, value: AnyMachine, mask: AnyMachine) -> None:
+    m.state.as_user = 1
+    m.call(store, va, size, value, mask)
+    m.state.as_user = 0
+
+
+def load_linked_as_user(m: AnyMachine, va: AnyMachine, size: AnyMachine) -> AnyMachine:
+    m.state.as_user = 1
+    value = m.call(load_linked, va, size)
+    m.state.as_user = 0
+    return value
+
+
+def store_conditional_as_user(m: AnyMachine, va: AnyMachine, size: AnyMachine, value: AnyMachine) -> AnyMachine:
+    m.state.as_user = 1
+    done = m.call(store_conditional, va, size, value)
+    m.state.as_user = 0
+    return done
+
+
 def device_load(m: AnyMachine, pa: AnyMachine, size: AnyMachine) -> AnyMachine:
     """The answer, if there is one already; else stop, and the instruction is tried again when there is."""
     s = m.state
     for _ in m.when(s.io_ready == 0):
         s.stop_address, s.stop_size = pa, size
-        m.leave_with(Stop.LOAD)
+        leave_with(m, Stop.LOAD)
     s.io_ready = 0
     return s.stop_value
 
@@ -195,7 +236,7 @@ def device_store(m: AnyMachine, pa: AnyMachine, size: AnyMachine, value: AnyMach
     s = m.state
     for _ in m.when(s.io_ready == 0):
         s.stop_address, s.stop_size, s.stop_value = pa, size, value
-        m.leave_with(Stop.STORE)
+        leave_with(m, Stop.STORE)
     s.io_ready = 0
 
 

@@ -23,7 +23,8 @@ def physical(m: AnyMachine, va: AnyMachine, access: AnyMachine, size: AnyMachine
     """The physical address of an aligned access; ``state.rights`` says what else the page allows."""
     s = m.state
     wraps = (s.wrap != 0) & ((access != FETCH) | (s.core64 == 0))      # a jump out of range is an error
-    address = m.select(wraps, m.word(va), va)
+    narrow_user = (s.as_user != 0) & ((m.cp0[Status] & Status.UX.mask) == 0)
+    address = m.select(wraps | narrow_user, m.word(va), va)
     s.access_va = address
     for _ in m.when((address & (size - 1)) != 0):
         m.call(address_error, address, access)
@@ -84,7 +85,8 @@ def segment(m: AnyMachine, va: AnyMachine, access: AnyMachine) -> AnyMachine:
     """1 if the address is mapped; 0 if not, with ``state.unmapped`` its physical address; AdE if not allowed."""
     s = m.state
     status = m.cp0[Status]
-    kernel, user = s.priv == KERNEL, s.priv == USER
+    as_user = s.as_user != 0
+    kernel, user = (s.priv == KERNEL) & ~as_user, (s.priv == USER) | as_user
     ux, sx, kx = ((status & bit.mask) != 0 for bit in (Status.UX, Status.SX, Status.KX))
     core64 = s.core64 != 0
     error_level = kernel & ((status & Status.ERL.mask) != 0)
