@@ -27,6 +27,7 @@ MASK = (1 << 64) - 1
 
 DEAD = frozenset({
     "until", "step", "stop", "skip_break",             # how run() was called and what it said, compared apart
+    "fp_flags",                                        # of the operation in hand
     "instr", "prior", "next_pc",                       # of the instruction in hand: dead between two
     "trap_badvaddr", "trap_gexc",                      # written before a translation that then succeeds, too
     "stop_code", "stop_address", "stop_size", "stop_value", "io_ready",

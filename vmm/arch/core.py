@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from vmm.arch.cp0.cells import Cells, GuestCells
 from vmm.arch.cp0.fields import Register, sign_extended
-from vmm.arch.cp0.registers import Config, EBase, EntryHi, GuestCtl1, IntCtl, PRId
+from vmm.arch.cp0.registers import Config, Config1, EBase, EntryHi, GuestCtl1, IntCtl, PRId
+from vmm.arch.fp import Fcsr
 
 REGISTERS_PER_FILE = 256
 
@@ -17,6 +18,7 @@ class CpuModel:
 
     ``bits``: 32 or 64.  ``segbits``, ``pabits``: width of virtual and physical addresses.
     ``fir``, ``msair``: what the identity registers read: CFC1's FIR with an FPU, CFCMSA's MSAIR with MSA.
+    ``fcsr``, ``fcsr_writable``: FCSR after reset, and the bits that CTC1 changes, on a core with an FPU.
     ``ccres``: pipeline cycles a tick of Count.  ``synci_step``: bytes that one SYNCI reaches.
     """
     name: str
@@ -31,11 +33,16 @@ class CpuModel:
     pabits: int
     root: Cells
     guest: GuestCells
-    fpu: bool = False
     fir: int = 0
+    fcsr: int = 0
+    fcsr_writable: int = Fcsr.LEGACY_WRITABLE
     msair: int = 0
     ccres: int = 2
     synci_step: int = 32
+
+    @property
+    def fpu(self) -> bool:
+        return bool(self.root[Config1].reset & Config1.FP.mask)
 
     @property
     def prid(self) -> int:

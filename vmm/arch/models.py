@@ -42,6 +42,7 @@ from vmm.arch.cp0.registers import (
     Status,
     XContext,
 )
+from vmm.arch.fp import Fcsr
 from vmm.errors import ConfigError
 
 _VZ_NEVER = ("FTLB (Config.MT)", "segmentation control (Config3.SC)",
@@ -61,13 +62,13 @@ _24KF = CpuModel(
         PageGrain: Cell(0),
         HWREna:    Cell(0, 0xF),
         EntryHi:   Cell(0, sign_extended(0xFFFF_E0FF)),
-        Status:    Cell(0x0040_0004, without(0x3678_FF1F, Status.CU1, Status.FR, Status.RE)),
+        Status:    Cell(0x0040_0004, without(0x3678_FF1F, Status.RE)),
         EBase:     Cell(sign_extended(0x8000_0000), 0x3FFF_F000),
         Config:    Cell(0x8000_0482, Config.K0.mask),
-        Config1:   Cell(without(0x9E19_0C8F, Config1.FP, Config1.WR, Config1.CA)),
+        Config1:   Cell(without(0x9E19_0C8F, Config1.WR, Config1.CA)),
         Config3:   Cell(0),
     },
-    guest={},
+    guest={}, fir=0x0073_9300,
 )
 
 _P5600_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **vz_registers(GuestCtl0.RAD),
@@ -76,14 +77,15 @@ _P5600_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **vz_regist
     PageGrain: Cell(0, 0xE800_0000),
     HWREna:    Cell(0, 0x2000_000F),
     EntryHi:   Cell(0, sign_extended(0xFFFF_E4FF)),
-    Status:    Cell(0x0040_0004, without(0x3C68_FF1F, Status.CU1, Status.FR)),
+    Status:    Cell(0x0040_0004, 0x3C68_FF1F),
     EBase:     Cell(sign_extended(0x8000_0000), sign_extended(0xFFFF_F800)),
     Config:    Cell(0x8004_0482, Config.K0.mask),
-    Config1:   Cell(without(0xFEA3_519B, Config1.FP, Config1.WR, Config1.PC)),
+    Config1:   Cell(without(0xFEA3_519B, Config1.WR, Config1.PC)),
     Config3:   Cell(without(0xBF00_30A0, Config3.SC, Config3.PW, Config3.CMGCR)
                     | Config3.VZ.mask),
     Config4:   Cell(0xC01C_0000),
-    Config5:   Cell(without(0x1000_0038, Config5.MRP), Config5.MSAEn.mask),
+    Config5:   Cell(without(0x1000_0038, Config5.MRP),
+                    bits_of(Config5.MSAEn, Config5.UFE, Config5.FRE, Config5.UFR)),
 }
 
 _P5600 = CpuModel(
@@ -93,6 +95,7 @@ _P5600 = CpuModel(
     not_modelled=(*_NEVER, *_VZ_NEVER),
     release=5, bits=32, ases=frozenset({"VZ", "TLBINV", "LLB", "MSA", "EVA", "MVH"}), tlb_entries=64, guest_tlb_entries=64,
     segbits=32, pabits=40, root=_P5600_ROOT, guest=guest_of(_P5600_ROOT, 64),
+    fir=0x30F3_0300, fcsr=Fcsr.NAN2008 | Fcsr.ABS2008,
 )
 
 _5KEF = CpuModel(
@@ -105,14 +108,14 @@ _5KEF = CpuModel(
         PageGrain: Cell(0),
         HWREna:    Cell(0, 0xF),
         EntryHi:   Cell(0, 0xC000_03FF_FFFF_E0FF),
-        Status:    Cell(0x0040_0004, without(0x36F8_FFFF, Status.CU1, Status.FR, Status.RE)),
+        Status:    Cell(0x0040_0004, without(0x36F8_FFFF, Status.RE)),
         EBase:     Cell(sign_extended(0x8000_0000), 0x3FFF_F000),
         Config:    Cell(0x8000_4482, Config.K0.mask),
-        Config1:   Cell(without(0xBE61_309B, Config1.FP, Config1.WR, Config1.PC)),
+        Config1:   Cell(without(0xBE61_309B, Config1.WR, Config1.PC)),
         Config3:   Cell(0),
         XContext:  Cell(0, ALL_ONES & -1 << 42 - 7),
     },
-    guest={},
+    guest={}, fir=0x0073_8900,
 )
 
 _MIPS64R5_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **vz_registers(GuestCtl0.G1),
@@ -122,14 +125,14 @@ _MIPS64R5_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **vz_reg
     HWREna:    Cell(0, 0x2000_000F),
     EntryHi:   Cell(0, 0xC000_FFFF_FFFF_E4FF),
     GuestCtl1: Cell(0, bits_of(GuestCtl1.RID, GuestCtl1.ID)),
-    Status:    Cell(0x0040_0004, without(0x36FB_FFFF, Status.CU1, Status.FR, Status.RE, Status.Impl)),
+    Status:    Cell(0x0040_0004, without(0x36FB_FFFF, Status.RE, Status.Impl)),
     EBase:     Cell(sign_extended(0x8000_0000), ALL_ONES & ~0x7FF),
     Config:    Cell(0x8000_4482, Config.K0.mask),
-    Config1:   Cell(without(0xFEA3_519B, Config1.FP, Config1.WR, Config1.PC)),
+    Config1:   Cell(without(0xFEA3_519B, Config1.WR, Config1.PC)),
     Config3:   Cell(bits_of(Config3.M, Config3.MSAP, Config3.BP, Config3.BI, Config3.VZ, Config3.ULRI, Config3.RXI,
                             Config3.LPA, Config3.VInt)),
     Config4:   Cell(0xC0FC_0000),
-    Config5:   Cell(Config5.LLB.mask, Config5.MSAEn.mask),
+    Config5:   Cell(Config5.LLB.mask, bits_of(Config5.MSAEn, Config5.UFE, Config5.FRE, Config5.UFR)),
     XContext:  Cell(0, ALL_ONES & -1 << 48 - 7),
     KScratch4: Cell(0, ALL_ONES),
     KScratch5: Cell(0, ALL_ONES),
@@ -139,10 +142,12 @@ _MIPS64R5_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **vz_reg
 _MIPS64R5 = CpuModel(
     name="MIPS64R5-generic",
     description="MIPS64 release 5 core with VZ, after no chip: caches of a generic MIPS64 release 2 core, "
-                "the 48-bit addresses of an I6400, 8-bit GuestIDs, 64 TLB entries each for root and guest",
+                "the 48-bit addresses of an I6400, 8-bit GuestIDs, 64 TLB entries each for root and guest; its FPU has "
+                "paired single and both NaN and ABS encodings, chosen in FCSR, legacy after reset",
     not_modelled=(*_NEVER, *_VZ_NEVER, "PageGrain.ELPA: 48-bit physical addresses are always on"),
-    release=5, bits=64, ases=frozenset({"VZ", "TLBINV", "LLB", "MSA"}), tlb_entries=64, guest_tlb_entries=64,
+    release=5, bits=64, ases=frozenset({"VZ", "TLBINV", "LLB", "MSA", "PS"}), tlb_entries=64, guest_tlb_entries=64,
     segbits=48, pabits=48, root=_MIPS64R5_ROOT, guest=guest_of(_MIPS64R5_ROOT, 64),
+    fir=0x30F7_0000, fcsr_writable=Fcsr.LEGACY_WRITABLE | Fcsr.NAN2008 | Fcsr.ABS2008,
 )
 # fmt: on
 

@@ -12,6 +12,7 @@ from operator import and_
 from typing import Any, TypeVar
 
 from vmm.arch.encoding import Encoding, Field, compatible
+from vmm.arch.fp import Needs
 
 Meaning = TypeVar("Meaning", bound=Callable[..., None])
 
@@ -35,6 +36,7 @@ class Insn:
     ``compact``: it is a branch or jump without one.
     ``forbids``: when it does not branch, the next instruction must not be ``alone`` (its forbidden slot).
     ``alone``: it raises RI in a delay slot or forbidden slot; every branch and jump does.
+    ``fp``: it belongs to coprocessor 1, and what it needs of it.
     """
     name: str
     encoding: Encoding
@@ -52,6 +54,7 @@ class Insn:
     compact: bool
     forbids: bool
     alone: bool
+    fp: Needs | None
 
     @property
     def off(self) -> Field | None:
@@ -74,12 +77,12 @@ class Family:
     def insn(self, pattern: str, syntax: str, *, since: int = 1, until: int = REMOVED_NEVER, bits: int = 32,
              ase: str | None = None, cp0: bool = False, system: bool = False,
              control: bool = False, compact: bool = False, forbids: bool = False,
-             alone: bool = False, vector: bool = False) -> Callable[[Meaning], Meaning]:
+             alone: bool = False, vector: bool = False, fp: Needs | None = None) -> Callable[[Meaning], Meaning]:
         """Add the decorated meaning as a row; its mnemonic is the first word of ``syntax``."""
         def register(meaning: Meaning) -> Meaning:
             self.rows.append(Insn(syntax.split()[0], Encoding.parse(pattern), syntax, meaning, self.name, since,
                                   until, bits, ase, cp0, system, control, vector, compact, forbids,
-                                  alone or control or compact))
+                                  alone or control or compact, fp))
             return meaning
         return register
 

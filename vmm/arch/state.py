@@ -68,6 +68,18 @@ SLOTS: tuple[Slot, ...] = _slots(
     ("instr",            1, "the instruction that trapped"),
     ("prior",            1, "the branch before it, if it is in a delay slot"),
 
+    ("fcsr",             1, "FCSR; Cause and Flags complete whenever Python looks"),
+    ("fir",              1, "FIR"),
+    ("fcsr_writable",    1, "bits of FCSR that CTC1 changes"),
+    ("fp_guard",         1, "derived: what coprocessor 1 refuses, see vmm.arch.fp.Guard"),
+    ("fp_odd",           1, "derived: how many bytes lower an odd single lies"),
+    ("fp_slow",          1, "native: bits of fp_guard that are always set"),
+    ("fp_flags",         1, "what the operation raises that is being executed"),
+    ("fp_last",          1, "native: the operation whose Cause is owed, see vmm.arch.fp"),
+    ("fp_a",             1, "native: its first operand"),
+    ("fp_b",             1, "native: the second"),
+    ("fp_c",             1, "native: the third"),
+
     ("llbit",            1, "LL/SC link"),
     ("lladdr",           1, "physical address of the link"),
     ("halted",           1, "1: in WAIT"),

@@ -136,6 +136,7 @@ class Cpu:
         state.array("tlb_size")[0], state.array("tlb_size")[1] = model.tlb_entries, model.guest_tlb_entries
         state.asid_mask, state.vpn_mask, state.pfn_mask = model.asid_mask, model.vpn_mask, model.pfn_mask
         state.guest_ids = model.guest_id_mask
+        state.fir, state.fcsr_writable = model.fir, model.fcsr_writable
         state.segment_excess = (1 << 62) - (1 << model.segbits) if model.bits == 64 else 0
         state.physical_excess = (1 << 59) - (1 << model.pabits)
         state.xcontext_r = model.xcontext_region_bit
@@ -167,6 +168,10 @@ class Cpu:
             slots = state.array(name)
             for n in range(len(slots)):
                 slots[n] = 0
+        fpr = state.array("fpr")
+        for n in range(len(fpr)):
+            fpr[n] = 0
+        state.fcsr, state.fp_last = self.model.fcsr, 0
         for name in ("llbit", "halted", "irq_lines", "guest_ip", "trap", "stop", "io_ready", "skip_break"):
             setattr(state, name, 0)
         state.random_seed = 1

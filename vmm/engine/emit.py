@@ -12,6 +12,7 @@ from vmm.arch.exceptions import ExcCode
 from vmm.arch.privileged.names import File, States
 from vmm.arch.state import GUEST_FILE, OFFSET, ROOT_FILE
 from vmm.arch.stops import Stop
+from vmm.engine.fpwords import FloatRegisters, SoftWords
 from vmm.engine.lanes import VectorWords
 
 LINE_BITS = {1: "i8", 2: "i16", 4: "i32", 8: "i64"}
@@ -157,6 +158,7 @@ class Emitter(VectorWords):
         self.names = 0
         self.leaves = False
         self.gpr = Registers(self)
+        self.fp32, self.fp64 = FloatRegisters(self, 32), FloatRegisters(self, 64)
         self.state = States(self)
         self.root, self.guest = File(self, ROOT_FILE), File(self, GUEST_FILE)
         self._last: Condition | None = None
@@ -383,7 +385,7 @@ class Emitter(VectorWords):
         self.line(f"call void @forget_owned(ptr %st, i64 {entry.text})")
 
 
-class FunctionEmitter(Emitter):
+class FunctionEmitter(SoftWords, Emitter):
     """One function ``i64 name(ptr state, i64...)`` from a Python function over the algebra."""
 
     def __init__(self, unit: Any, name: str, count: int) -> None:

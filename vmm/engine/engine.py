@@ -4,6 +4,7 @@ from __future__ import annotations
 import ctypes
 from typing import Protocol
 
+from vmm.arch.fp import Guard
 from vmm.arch.insns import ROWS
 from vmm.arch.models import CpuModel
 from vmm.arch.privileged.service import SERVICES
@@ -11,6 +12,7 @@ from vmm.arch.rows import RELEASE_6, Insn, available, decode, decode_tree
 from vmm.arch.stops import Stop
 from vmm.engine.compile import Library, load_library
 from vmm.engine.handlers import ALONE, BLOCK, RECORD, SLOT_DISTANCE, VIEW, VIEWS
+from vmm.engine.hostfp import host_has_flags
 from vmm.engine.native import FIXED
 from vmm.engine.reference import ReferenceEngine
 from vmm.engine.runtime import SHARED, SHARED_SLOTS
@@ -122,6 +124,7 @@ class NativeEngine:
         self._records.words[RECORD // 8] = self._handler["step_jump"]
         self._records.words[BLOCK // 8] = self._handler["step_slot"]
         state.arrive, state.stop_target, state.scratch = arrive, stop_target, scratch
+        state.fp_slow = 0 if host_has_flags() else Guard.CAREFUL
         state.stop_jump = arrive + RECORD
         state.shared, state.views = self._shared.address, views.address
         self._shared.words[AT["cpus"] + len(self._states) - 1] = state.address

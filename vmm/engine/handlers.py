@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from vmm.arch.encoding import Field
-from vmm.arch.privileged import cp0, memory, msa, vector
+from vmm.arch.fp import Needs
+from vmm.arch.privileged import cp0, fpu, memory, msa, vector
 from vmm.arch.rows import Insn
 from vmm.arch.state import OFFSET
 from vmm.engine import lanes
-from vmm.engine.emit import LINE_BITS, Condition, Emitter, FunctionEmitter, Heavy, Operand, Word
+from vmm.engine.emit import LINE_BITS, Condition, FunctionEmitter, Heavy, Operand, Word
+from vmm.engine.hostfp import HostArithmetic
 
 RECORD = 16
 RECORD_SHIFT = 4
@@ -57,7 +59,7 @@ class FieldRef:
         self.field = field
 
 
-class InlineEmitter(Emitter):
+class InlineEmitter(HostArithmetic):
     """The words of an instruction that is compiled into its handler."""
 
     def __init__(self, unit: Any, row: Insn, flavour: str, slow: bool) -> None:
@@ -118,6 +120,12 @@ class InlineEmitter(Emitter):
         self.line(f"musttail call tailcc void @{handler}({PASS})")
         self.line("ret void")
 
+    def become_slow(self) -> None:
+        self.become(self.unit.handler_name(self.row, self.flavour, slow=True))
+
+    def instruction(self) -> str:
+        return self.named(f"load i32, ptr {self.named(f'getelementptr inbounds i8, ptr %rec, i64 {WORD_AT}')}")
+
     def leave(self) -> None:
         self.line("ret void")
 
@@ -152,7 +160,7 @@ class InlineEmitter(Emitter):
         hit = matches(tag)
         self.line(f"br i1 {hit.text}, label %hit{n}, label %miss{n}, !prof !0")
         self.label(f"miss{n}")
-        self.become(self.unit.handler_name(self.row, self.flavour, slow=True))
+        self.become_slow()
         self.label(f"hit{n}")
         addend = self.named(f"getelementptr inbounds i8, ptr {entry}, i64 {ADDEND}")
         return address + self.word_of(f"load i64, ptr {addend}")
@@ -268,6 +276,9 @@ class ControlEmitter(InlineEmitter):
         self.near = near
         self.links: list[Any] = []
         self.ends: Callable[[], None] | None = None
+
+    def become_slow(self) -> None:
+        self.become(self.unit.coprocessor_refuser())
 
     def link(self, number: Any) -> None:
         self.links.append(number)
@@ -395,6 +406,8 @@ class HeavyEmitter(FunctionEmitter):
     def build_row(self) -> str:
         if self.row.cp0:
             self.call(cp0.need_cp0)
+        if self.row.fp:
+            self.call(fpu.enter, self.const(self.row.fp.odd), self.const(self.row.fp.refusal))
         if self.row.bits == 64:
             self.require(self.state.ops64 != 0, "RI")
         if self.row.vector:
@@ -433,6 +446,9 @@ def inline_handlers(unit: Any, row: Insn) -> Iterator[str]:
         return
     if row.cp0:
         raise Heavy                                    # may it be used at all? too long a question to be inlined
+    if row.fp:
+        yield from _guarded_handlers(unit, row, row.fp)
+        return
     for flavour in (MAIN, SLOT):
         memory_row = False
         for slow in (False, True):
@@ -446,17 +462,31 @@ def inline_handlers(unit: Any, row: Insn) -> Iterator[str]:
             yield m.definition(unit.handler_name(row, flavour, slow=slow))
 
 
+def _guarded_handlers(unit: Any, row: Insn, needs: Needs) -> Iterator[str]:
+    """Of an instruction of coprocessor 1: what the guard lets through, and a slow twin for all else."""
+    for flavour in (MAIN, SLOT):
+        m = InlineEmitter(unit, row, flavour, False)
+        m.guard(needs)
+        m.need_right()
+        row.meaning(m, **{f.name: FieldRef(f) for f in row.encoding.fields})
+        m.go_on()
+        yield m.definition(unit.handler_name(row, flavour, slow=False))
+    yield from heavy_handlers(unit, row, twin=True)
+
+
 def _control_handlers(unit: Any, row: Insn) -> Iterator[str]:
     for near in (True, False) if row.off else (False,):
         m = ControlEmitter(unit, row, near)
+        if row.fp:
+            m.guard(row.fp)
         m.need_right()
         row.meaning(m, **{f.name: FieldRef(f) for f in row.encoding.fields})
         m.finish()
         yield m.definition(unit.control_name(row, near=near))
 
 
-def heavy_handlers(unit: Any, row: Insn) -> Iterator[str]:
-    """A function for what the row does, and handlers that call it."""
+def heavy_handlers(unit: Any, row: Insn, *, twin: bool = False) -> Iterator[str]:
+    """A function for what the row does, and handlers that call it; ``twin``: the slow ones of a row that has others."""
     body = HeavyEmitter(unit, row)
     yield body.build_row()
     for flavour in (MAIN, SLOT):
@@ -472,7 +502,7 @@ def heavy_handlers(unit: Any, row: Insn) -> Iterator[str]:
             m.line("ret void")
         else:
             m.go_on()
-        yield m.definition(unit.handler_name(row, flavour, slow=False))
+        yield m.definition(unit.handler_name(row, flavour, slow=twin))
 
 
 STATE_BYTES = OFFSET["size"] * 8

@@ -12,12 +12,13 @@ from typing import Any
 from vmm.arch.encoding import Field
 from vmm.arch.exceptions import ExcCode
 from vmm.arch.insns import ROWS
-from vmm.arch.privileged import exception, memory, msa, timer
+from vmm.arch.privileged import exception, fpu, memory, msa, timer
 from vmm.arch.privileged.service import SERVICES
 from vmm.arch.rows import RELEASE_6, REMOVED_NEVER, Choice, Fork, Insn, Tree, decode_tree
 from vmm.arch.state import OFFSET
 from vmm.engine.emit import FunctionEmitter, Heavy
 from vmm.engine.handlers import ARGUMENTS, COMPACT, CONTROL, FORBIDS, MAIN, SLOT, heavy_handlers, inline_handlers, mangled
+from vmm.engine.hostfp import host_has_flags, host_has_fma
 from vmm.engine.runtime import runtime
 
 FIXED = ("arrive", "page_end", "undecoded_main", "undecoded_slot", "step_slot", "step_jump", "row_before_6",
@@ -36,6 +37,7 @@ class Unit:
 
     def __init__(self, rows: tuple[Insn, ...], big_endian: bool) -> None:
         self.rows, self.big_endian = rows, big_endian
+        self.host_fp, self.host_fma = host_has_flags(), host_has_fma()
         self.text: list[str] = []
         self._functions: dict[Callable[..., Any], Function] = {}
         self._tables: dict[tuple[int, ...], str] = {}
@@ -94,6 +96,20 @@ define internal tailcc void @{name}({ARGUMENTS}) nounwind cold {{
 }}""")
         return name
 
+    def coprocessor_refuser(self) -> str:
+        """A handler that says that coprocessor 1 is unusable."""
+        key = "refuse", MAIN
+        if key not in self._raisers:
+            self._raisers[key] = "refuse_cop1"
+            refuse = self.function(fpu.unusable, 0).name
+            self.text.append(f"""
+define internal tailcc void @refuse_cop1({ARGUMENTS}) nounwind cold {{
+  call void @synchronise_{MAIN}(ptr %st, ptr %rec, i64 %b, ptr %tgt)
+  call i64 @{refuse}(ptr %st)
+  ret void
+}}""")
+        return self._raisers[key]
+
     # -- the whole ----------------------------------------------------------------------------------------------------
     def build(self) -> str:
         for row in self.rows:
@@ -104,7 +120,7 @@ define internal tailcc void @{name}({ARGUMENTS}) nounwind cold {{
                 self.text += list(heavy_handlers(self, row))
         names = {"look_around": self.function(timer.look_around, 0).name,
                  "deliver": self.function(exception.deliver, 0).name,
-                 "fetch": self.function(memory.fetch, 0).name}
+                 "fetch": self.function(memory.fetch, 0).name, "recall": self.function(fpu.recall, 0).name}
         self.raiser("RI", MAIN), self.raiser("RI", SLOT)
         services = [self._service(name, function, count) for name, (function, count) in SERVICES.items()]
         own = "\n".join([*self.text, *services])

@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from vmm.arch.exceptions import ExcCode
+from vmm.arch.fp import Fcsr
 from vmm.arch.insns import ROWS
 from vmm.arch.models import CpuModel
-from vmm.arch.privileged import cp0, exception, memory, msa, timer
+from vmm.arch.privileged import cp0, exception, fpu, memory, msa, timer
 from vmm.arch.privileged.names import File, States
 from vmm.arch.privileged.service import SERVICES
 from vmm.arch.privileged.translate import FETCH, LOAD, STORE
 from vmm.arch.rows import Insn, available, decode, decode_tree
 from vmm.arch.state import GUEST_FILE, OFFSET, ROOT_FILE
 from vmm.arch.stops import Stop
+from vmm.engine.exact import Round
 from vmm.engine.reference_lanes import VectorWords
 from vmm.engine.store import PAGE, Memory, State, break_links
 
@@ -126,6 +128,27 @@ class Registers:
             self.m.words[number] = int(word)
 
 
+class FloatRegisters:
+    """``fp32[f]``, ``fp64[f]``; while FR = 0 an odd single is the upper half of the even register before it."""
+
+    def __init__(self, m: Numbers, width: int) -> None:
+        self.m, self.width = m, width
+
+    def _place(self, number: int) -> tuple[int, int]:
+        """Slot, and how far up in it."""
+        odd = int(self.width == 32 and number & 1 and bool(self.m.state.fp_odd))
+        return OFFSET["fpr"] + 2 * (number - odd), 32 * odd
+
+    def __getitem__(self, number: int) -> Word:
+        slot, up = self._place(number)
+        return Word(self.m.words[slot] >> up & (1 << self.width) - 1)
+
+    def __setitem__(self, number: int, word: Word) -> None:
+        slot, up = self._place(number)
+        mask = (1 << self.width) - 1
+        self.m.words[slot] = self.m.words[slot] & ~(mask << up) | (int(word) & mask) << up
+
+
 class Numbers(VectorWords):
     """``m`` for one CPU."""
 
@@ -134,6 +157,7 @@ class Numbers(VectorWords):
         self._order = "big" if big_endian else "little"
         self.state = States(self)
         self.gpr = Registers(self)
+        self.fp32, self.fp64 = FloatRegisters(self, 32), FloatRegisters(self, 64)
         self.root, self.guest = File(self, ROOT_FILE), File(self, GUEST_FILE)
         self._last = Condition(False)
         self.pages: dict[tuple[int, int], int] = {}    # (virtual page, access) -> host page, for a short time
@@ -214,6 +238,23 @@ class Numbers(VectorWords):
     def lane(self, address: Word, size: int) -> Word:
         byte = address & size - 1
         return byte if self.big_endian else byte ^ size - 1
+
+    # -- floating point -----------------------------------------------------------------------------------------------
+    def fp_raw(self, name: str, *words: int) -> Word:
+        fcsr = int(self.state.fcsr)
+        modes = Round(fcsr & Fcsr.RM, bool(fcsr & Fcsr.FS), bool(fcsr & Fcsr.NAN2008))
+        result = modes.operate(name, *map(int, words))
+        self.state.fp_flags |= int(modes.flags)
+        return Word(result)
+
+    def fp(self, name: str, *words: int) -> Word:
+        return fpu.arithmetic(self, name, *words)  # type: ignore[no-any-return]
+
+    def fp_holds(self, name: str, relations: int, a: int, b: int) -> Condition:
+        return (self.fp(name, a, b) & relations) != 0
+
+    def fp_settle(self) -> None:
+        """Nothing is owed."""
 
     # -- control flow -------------------------------------------------------------------------------------------------
     def when(self, condition: Condition) -> Iterator[None]:
@@ -436,6 +477,8 @@ class ReferenceEngine:
             cp0.need_cp0(m)
         if insn.vector and m.state.vectors != 0:
             msa.refuse(m)
+        if insn.fp:
+            fpu.enter(m, Word(insn.fp.odd), Word(insn.fp.refusal))
         if insn.bits == 64:
             m.require(m.state.ops64 != 0, "RI")
         m.taken = None

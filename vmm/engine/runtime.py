@@ -27,6 +27,7 @@ from vmm.engine.handlers import (
     VIEW,
     VIEWS,
 )
+from vmm.engine.hostfp import declarations
 
 SHARED = ("pool", "pool_used", "pool_blocks", "memory", "memory_end", "block_of_page", "page_of_block", "template",
           "rows", "decoder", "cpu_count", "cpus")
@@ -36,7 +37,8 @@ SHARED_SLOTS = len(SHARED) + 63
 
 def runtime(big_endian: bool, names: dict[str, str]) -> str:
     """The text; ``names`` gives the LLVM names of the compiled functions look_around, deliver and fetch."""
-    parts = [DECLARATIONS, _memory(big_endian), SOFT_TLB, BLOCKS, _decode(big_endian), WHERE, TRANSFERS, STEPS, RUN]
+    parts = [DECLARATIONS, declarations(), _memory(big_endian), SOFT_TLB, BLOCKS, _decode(big_endian), WHERE, TRANSFERS,
+             STEPS, RUN]
     text = "\n".join(parts)
     for key, value in _constants(names).items():
         text = text.replace(f"«{key}»", value)
@@ -1003,6 +1005,14 @@ define internal i64 @smaller(i64 %a, i64 %b) alwaysinline nounwind {
 
 ; Run until something needs Python; the reason, which is also in state.stop.
 define i64 @run(ptr %st) nounwind {
+  %host = call i32 @begin_fp()
+  %why = call i64 @run_loop(ptr %st)
+  call void @settle_fp(ptr %st)
+  call void @end_fp(i32 %host)
+  ret i64 %why
+}
+
+define internal i64 @run_loop(ptr %st) nounwind {
   call void @put(ptr %st, i64 «st.stop», i64 0)
   br label %around
 around:

@@ -131,7 +131,7 @@ def test_exactly_the_rows_with_a_delay_slot_are_control() -> None:
     branches = next(family for family in FAMILIES if family.name == "branch")
     assert all(row.control for row in branches)
     elsewhere = {row.name for row in ROWS if row.control and not row.ase} - {row.name for row in branches}
-    assert elsewhere == {"nal", "bal"}
+    assert elsewhere == {"nal", "bal", "bc1f", "bc1t", "bc1fl", "bc1tl", "bc1eqz", "bc1nez"}
 
 
 def test_compact_branches_have_no_slot_and_the_conditional_ones_forbid() -> None:

@@ -36,20 +36,21 @@ from vmm.arch.cp0.registers import (
     Wired,
     XContext,
 )
+from vmm.arch.fp import Fcsr, Fir
 from vmm.arch.models import MODELS, CpuModel, find_model
 from vmm.errors import ConfigError
 
 EVERY = pytest.mark.parametrize("model", list(MODELS.values()), ids=list(MODELS))
 WITH_VZ = pytest.mark.parametrize("model", [m for m in MODELS.values() if m.guest], ids=lambda m: m.name)
 
-CU1, FR, RE = Status.CU1.mask, Status.FR.mask, Status.RE.mask
-FP, WR, PC, CA = Config1.FP.mask, Config1.WR.mask, Config1.PC.mask, Config1.CA.mask
+RE = Status.RE.mask
+WR, PC, CA = Config1.WR.mask, Config1.PC.mask, Config1.CA.mask
 
 MEASURED = {    # 24Kf, P5600, 5KEf
     PRId:    (0x19300, 0x1A800, 0x18900),
     Status:  (0x0040_0004, 0x0040_0004, 0x0040_0004),
     Config:  (0x8000_0482, 0x8004_0482, 0x8000_4482),
-    Config1: (0x9E19_0C8F & ~(FP | WR | CA), 0xFEA3_519B & ~(FP | WR | PC), 0xBE61_309B & ~(FP | WR | PC)),
+    Config1: (0x9E19_0C8F & ~(WR | CA), 0xFEA3_519B & ~(WR | PC), 0xBE61_309B & ~(WR | PC)),
     Config2: (0x8000_0000, 0x8000_0000, 0x8000_0000),
     Config4: (0, 0xC01C_0000, 0),
     PageGrain: (0, 0, 0),
@@ -65,7 +66,7 @@ MEASURED_ALL_ONES = {    # what reads back after all ones were written; the low 
     PageGrain: (0, 0xE800_0000, 0),
 }
 MEASURED_WRITABLE = {
-    Status: (0x3678_FF1F & ~(CU1 | FR | RE), 0x3C68_FF1F & ~(CU1 | FR), 0x36F8_FFFF & ~(CU1 | FR | RE)),
+    Status: (0x3678_FF1F & ~RE, 0x3C68_FF1F, 0x36F8_FFFF & ~RE),
     Cause:  (0x08C0_0300, 0x08C0_0300, 0x08C0_0300),
 }
 CORES = ("24Kf", "P5600", "5KEf")
@@ -148,7 +149,6 @@ def test_config_agrees_with_the_model(model: CpuModel) -> None:
     assert config.AT == (2 if model.bits == 64 else 0)
     assert config1.MMUSize + 1 == model.tlb_entries
     assert config1.FP == model.fpu
-    assert not model.fpu
     assert not any((config1.C2, config1.MD, config1.PC, config1.WR, config1.CA))
     assert not any((config3.SC, config3.PW, config3.DSPP, config3.MT, config3.CTXTC))
     assert config3.MSAP == ("MSA" in model.ases)
@@ -162,6 +162,9 @@ def test_config_agrees_with_the_model(model: CpuModel) -> None:
     assert model.release < 6 or config5.XNP == ("PAIRS" not in model.ases)
     assert config5.EVA == ("EVA" in model.ases) and config5.MVH == ("MVH" in model.ases) and not config5.MRP
     assert bool(model.write_mask(Config5) & Config5.MSAEn.mask) == ("MSA" in model.ases)
+    modes = Config5.UFE.mask | Config5.FRE.mask if model.fir & Fir.FREP else 0
+    modes |= Config5.UFR.mask if model.fir & Fir.UFRP else 0
+    assert model.write_mask(Config5) & (Config5.UFE.mask | Config5.FRE.mask | Config5.UFR.mask) == modes
     assert config3.ULRI == (UserLocal in model.root)
     scratch = sum(1 << r.number[1] for r in model.root if issubclass(r, KScratch1))
     assert config4.KScrExist == scratch
@@ -197,7 +200,7 @@ def test_tables_are_by_index_and_zero_where_nothing_is(model: CpuModel) -> None:
         assert {index for index in range(256) if table[index]} - fixed <= model.implemented <= REGISTERS.keys()
     for table in tables[2:]:
         assert {index for index in range(256) if table[index]} <= model.guest_implemented <= REGISTERS.keys()
-    assert model.root_reset()[Status.index] == 0x0040_0004
+    assert model.root_reset()[Status.index] == (0x0440_0004 if model.release >= 6 else 0x0040_0004)
     assert model.root_write_mask()[Count.index] == 0xFFFF_FFFF
     assert model.root_write_mask()[Config1.index] == 0
     assert model.root_reset()[EBase.index] == sign_extended(0x8000_0000), "there or not, vectors are there"
@@ -239,7 +242,7 @@ def test_tlb_indices(model: CpuModel) -> None:
 def test_a_model_says_what_it_is_and_what_it_is_not(model: CpuModel) -> None:
     assert MODELS[model.name] is model
     assert model.description
-    assert "floating point (Config1.FP)" in model.not_modelled
+    assert "watchpoints (Config1.WR)" in model.not_modelled
     assert model.ccres == 2 and model.synci_step == (64 if model.name == "I6500" else 32)
 
 
@@ -268,7 +271,7 @@ def test_changes_by_the_guest_that_exit(model: CpuModel) -> None:
     table = model.guest_trap_mask()
     traps = table[Status.index]
     assert traps & Status.BEV.mask
-    assert not traps & (CU1 | FR), "without an FPU these bits cannot change"
+    assert traps & Status.CU1.mask and traps & Status.FR.mask
     assert table[Cause.index] == Cause.DC.mask | Cause.IV.mask
     assert table[IntCtl.index] == IntCtl.VS.mask
     assert model.guest_mode_trap_mask()[Status.index] == Status.KSU.mask | Status.ERL.mask | Status.EXL.mask
@@ -280,6 +283,16 @@ def test_guests_are_told_apart_by_asid_or_by_guest_id() -> None:
     assert (GuestCtl0(generic.reset(GuestCtl0)).RAD, GuestCtl0(generic.reset(GuestCtl0)).G1) == (0, 1)
     assert (p5600.guest_id_mask, generic.guest_id_mask) == (0, 0xFF)
     assert GuestCtl1 not in p5600.root and GuestCtl1 in generic.root
+
+
+def test_floating_point_is_what_the_cores_show() -> None:
+    shown = {"24Kf": (0x0073_9300, 0, 0xFF83_FFFF), "P5600": (0x30F3_0300, 0xC_0000, 0xFF8F_FFFF)}
+    for name, (fir, reset, all_ones) in shown.items():
+        model = find_model(name)
+        assert (model.fir, model.fcsr, model.fcsr | model.fcsr_writable) == (fir, reset, all_ones)
+    generic = find_model("MIPS64R5-generic")
+    assert generic.fir & (Fir.PS | Fir.HAS2008 | Fir.UFRP | Fir.FREP | Fir.F64) and "PS" in generic.ases
+    assert generic.fcsr_writable & Fcsr.NAN2008 and generic.fcsr_writable & Fcsr.ABS2008
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones() -> None:

@@ -29,6 +29,7 @@ from vmm.arch.cp0.registers import (
     VPControl,
     XContext,
 )
+from vmm.arch.fp import Fcsr
 
 RELEASE6: dict[type[Register], Cell] = {
     **EVERY_CORE, **RELEASE5,
@@ -38,6 +39,10 @@ RELEASE6: dict[type[Register], Cell] = {
     KScratch5: Cell(0, ALL_ONES),
     KScratch6: Cell(0, ALL_ONES),
 }
+FRE = (Config5.UFE, Config5.FRE)
+FCSR = Fcsr.NAN2008 | Fcsr.ABS2008
+FCSR_WRITABLE = Fcsr.FS | Fcsr.CAUSE | Fcsr.ENABLES | Fcsr.FLAGS | Fcsr.RM
+"""Without condition codes."""
 NOT_YET = ("microMIPS (Config3.ISA)",)
 WIDE_NOT_YET = ("FTLB (Config.MT, Config4)", "virtualization (Config3.VZ)",
                 "coherence manager (Config3.CMGCR)", "MAAR (Config5.MRP)",
@@ -49,18 +54,18 @@ _MIPS32R6 = CpuModel(
     description="MIPS32 release 6 core with 32 TLB entries, after no chip: as emulators of it show it",
     not_modelled=(*NEVER, *NOT_YET),
     release=6, bits=32, ases=frozenset({"TLBINV", "LLB"}), tlb_entries=32, guest_tlb_entries=0,
-    segbits=32, pabits=32, fir=0x20F3_0000,
+    segbits=32, pabits=32, fir=0x20F3_0000, fcsr=FCSR, fcsr_writable=FCSR_WRITABLE,
     root={**RELEASE6, **release6_tlb_registers(32), **entry_lo(0xC000_0000_03FF_FFFF),
         PRId:      Cell(0x0001_0000),
         PageGrain: Cell(0xC800_0000),
         EntryHi:   Cell(0, sign_extended(0xFFFF_E4FF)),
-        Status:    Cell(0x0040_0004, without(0x3440_FF1F, Status.CU1, Status.FR)),
+        Status:    Cell(0x0440_0004, without(0x3440_FF1F, Status.FR)),
         EBase:     Cell(sign_extended(0x8000_0000), 0x3FFF_F000),
         Config:    Cell(0x8000_0882, Config.K0.mask),
-        Config1:   Cell(without(0xBEA3_518B, Config1.FP, Config1.WR)),
+        Config1:   Cell(without(0xBEA3_518B, Config1.WR)),
         Config3:   Cell(without(0x8C00_B000, Config3.ISA)),
         Config4:   Cell(0xE0FC_0000),
-        Config5:   Cell(0x0000_2010, Config5.SBRI.mask),
+        Config5:   Cell(0x0000_2010, bits_of(Config5.SBRI, *FRE)),
     },
     guest={},
 )
@@ -70,13 +75,13 @@ _I6400_ROOT: dict[type[Register], Cell] = {**RELEASE6, **release6_tlb_registers(
     VPControl: Cell(0),
     PageGrain: Cell(0xC800_0000, PageGrain.ELPA.mask),
     EntryHi:   Cell(0, 0xC000_FFFF_FFFF_E7FF),
-    Status:    Cell(0x0040_0004, without(0x34C0_FFFF, Status.CU1, Status.FR)),
+    Status:    Cell(0x0440_0004, without(0x34C0_FFFF, Status.FR)),
     EBase:     Cell(sign_extended(0x8000_0000), ALL_ONES & ~0x7FF),
     Config:    Cell(0x8000_4882, Config.K0.mask),
-    Config1:   Cell(without(0x9EAB_558B, Config1.FP, Config1.WR)),
+    Config1:   Cell(without(0x9EAB_558B, Config1.WR)),
     Config3:   Cell(without(0xBC00_30A0, Config3.CMGCR)),
     Config4:   Cell(0xF0FC_0000),
-    Config5:   Cell(without(0x0000_2098, Config5.MRP), bits_of(Config5.SBRI, Config5.MSAEn)),
+    Config5:   Cell(without(0x0000_2098, Config5.MRP), bits_of(Config5.SBRI, Config5.MSAEn, *FRE)),
     XContext:  Cell(0, ALL_ONES & -1 << 48 - 7),
 }
 
@@ -85,7 +90,8 @@ _I6400 = CpuModel(
     description="MIPS64 release 6 core with 16 TLB entries, after the MIPS I6400 as emulators of it show it",
     not_modelled=(*NEVER, *WIDE_NOT_YET),
     release=6, bits=64, ases=frozenset({"TLBINV", "LLB", "VP", "MSA"}), tlb_entries=16, guest_tlb_entries=0,
-    segbits=48, pabits=48, fir=0x20F3_0300, msair=0x0300, root=_I6400_ROOT, guest={},
+    segbits=48, pabits=48, fir=0x20F3_0300, fcsr=FCSR, fcsr_writable=FCSR_WRITABLE, msair=0x0300,
+    root=_I6400_ROOT, guest={},
 )
 
 _I6500 = CpuModel(
@@ -93,12 +99,13 @@ _I6500 = CpuModel(
     description="MIPS64 release 6 core with 16 TLB entries, after the MIPS I6500: paired LL/SC, CRC32, memory map IDs",
     not_modelled=(*NEVER, *WIDE_NOT_YET),
     release=6, bits=64, ases=frozenset({"TLBINV", "LLB", "VP", "MSA", "GINV", "PAIRS", "CRC"}), tlb_entries=16,
-    guest_tlb_entries=0, segbits=48, pabits=48, fir=0x20F3_0300, msair=0x0300, synci_step=64,
+    guest_tlb_entries=0, segbits=48, pabits=48, fir=0x20F3_0300, fcsr=FCSR, fcsr_writable=FCSR_WRITABLE,
+    msair=0x0300, synci_step=64,
     root={**_I6400_ROOT,
         PRId:        Cell(0x0001_B000),
         MemoryMapID: Cell(0, 0xFFFF),
         Config5:     Cell(without(0x0001_8098, Config5.MRP) | Config5.CRCP.mask,
-                          bits_of(Config5.SBRI, Config5.MSAEn, Config5.MI)),
+                          bits_of(Config5.SBRI, Config5.MSAEn, Config5.MI, *FRE)),
     },
     guest={},
 )

@@ -1,5 +1,5 @@
 """What no core of this machine has yet, in the words of ``CpuModel.not_modelled``."""
 from __future__ import annotations
 
-NEVER = ("floating point (Config1.FP)", "watchpoints (Config1.WR)", "performance counters (Config1.PC)",
+NEVER = ("watchpoints (Config1.WR)", "performance counters (Config1.PC)",
          "user mode of reverse byte order (Status.RE)", "EJTAG single step (Debug.SSt)")

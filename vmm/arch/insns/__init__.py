@@ -12,6 +12,9 @@ from vmm.arch.insns.compact import compact
 from vmm.arch.insns.coprocessor import coprocessor
 from vmm.arch.insns.crc import crc
 from vmm.arch.insns.eva import eva
+from vmm.arch.insns.fp_arith import fp_arith
+from vmm.arch.insns.fp_move import fp_move
+from vmm.arch.insns.fp_paired import fp_paired
 from vmm.arch.insns.logic import logic
 from vmm.arch.insns.memory import memory
 from vmm.arch.insns.move import move
@@ -29,6 +32,6 @@ from vmm.arch.insns.virtual import vz
 from vmm.arch.rows import Insn
 
 FAMILIES = (arith, logic, shift, muldiv, move, bitfield, branch, memory, trap, system, vz, release6, pcrel, compact,
-            crc, eva, coprocessor, msa_arith, msa_bits, msa_element, msa_memory)
+            crc, eva, fp_move, fp_arith, fp_paired, coprocessor, msa_arith, msa_bits, msa_element, msa_memory)
 
 ROWS: tuple[Insn, ...] = tuple(row for family in FAMILIES for row in family)

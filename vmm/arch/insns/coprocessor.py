@@ -1,9 +1,11 @@
-"""Instructions of coprocessors that the core does not have: unusable, whatever they would do.  (MD00087, 3; mips.md 5.1)
+"""What is left of the coprocessors' opcodes.  (MD00087, 3; mips.md 5.1)
 
-Status.CU1 and CU2 cannot be set on such a core, so Coprocessor Unusable is all these ever raise, in any mode.
+Coprocessor 2 does not exist and Status.CU2 cannot be set, so Coprocessor Unusable is all its instructions ever raise, in
+any mode.  An encoding that coprocessor 1 does not use is reserved, once coprocessor 1 is usable.
 """
 from __future__ import annotations
 
+from vmm.arch.fp import needs
 from vmm.arch.rows import Family
 
 coprocessor = Family("coprocessor")
@@ -14,39 +16,15 @@ def unusable(m, number):
     m.trap("CpU")
 
 
-@coprocessor.insn("010001 operation:26", "cop1 {operation:x}")
+@coprocessor.insn("010001 operation:26", "cop1 {operation:x}", fp=needs())
 def cop1(m, operation):
-    m.call(unusable, m.const(1))
+    """An operation that coprocessor 1 does not have."""
+    m.trap("RI")
 
 
-@coprocessor.insn("010011 operation:26", "cop1x {operation:x}", since=2, until=6)
+@coprocessor.insn("010011 operation:26", "cop1x {operation:x}", since=2, until=6, fp=needs())
 def cop1x(m, operation):
-    m.call(unusable, m.const(1))
-
-
-@coprocessor.insn("000000 rs:5 cc:3 0 tf:1 rd:5 00000 000001", "movci {rd}, {rs}, {cc:u}, {tf:u}", until=6)
-def movci(m, rs, cc, tf, rd):
-    m.call(unusable, m.const(1))
-
-
-@coprocessor.insn("110001 base:5 ft:5 offset:16", "lwc1 {ft}, {offset}({base})")
-def lwc1(m, base, ft, offset):
-    m.call(unusable, m.const(1))
-
-
-@coprocessor.insn("110101 base:5 ft:5 offset:16", "ldc1 {ft}, {offset}({base})")
-def ldc1(m, base, ft, offset):
-    m.call(unusable, m.const(1))
-
-
-@coprocessor.insn("111001 base:5 ft:5 offset:16", "swc1 {ft}, {offset}({base})")
-def swc1(m, base, ft, offset):
-    m.call(unusable, m.const(1))
-
-
-@coprocessor.insn("111101 base:5 ft:5 offset:16", "sdc1 {ft}, {offset}({base})")
-def sdc1(m, base, ft, offset):
-    m.call(unusable, m.const(1))
+    m.trap("RI")
 
 
 @coprocessor.insn("010010 operation:26", "cop2 {operation:x}")

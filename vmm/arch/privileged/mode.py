@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from vmm.arch.cp0.registers import Config5, Debug, EntryHi, GuestCtl0, GuestCtl1, MemoryMapID, Status
+from vmm.arch.privileged.fpu import update_fpu
 from vmm.arch.privileged.msa import usable
 from vmm.arch.rows import AnyMachine
 from vmm.arch.state import GUEST_FILE, ROOT_FILE
@@ -30,6 +31,7 @@ def update_mode(m: AnyMachine) -> None:
     narrow = narrow_user | ((s.release6 != 0) & (wide == 0))       # release 6: in every mode (mips.md 4.1)
     s.wrap = m.flag(~core64 | narrow)
     m.call(update_view_key)
+    m.call(update_fpu)
 
 
 def update_view_key(m: AnyMachine) -> None:
