@@ -71,6 +71,8 @@ class HypervisedSystem:
     def _start(self, number: int) -> Any:
         """A vCPU and its thread; the first one starts at the image's entry."""
         vcpu = self.vm.create_vcpu()
+        if self.vm.fpu:
+            self.vm.enable_fpu(vcpu)
         if number == 0:
             plan = plan_boot(self.request)
             for physical, data in plan.writes:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from vmm.arch.cp0.registers import Config5
+from vmm.arch.cp0.registers import Config1, Config5
 from vmm.host.kernel.contexts import Contexts, Mm
 from vmm.host.kernel.entry import BLOCK_BYTES, SwitchCode
 from vmm.host.kernel.kernel import Kernel
@@ -18,6 +18,7 @@ from vmm.host.kernel.tasks import Task
 from vmm.host.kernel.vcpu_block import VcpuLayout
 from vmm.kvm.backend import Backend
 from vmm.kvm.errors import KvmError
+from vmm.kvm.fpu import HostFpu
 from vmm.kvm.gpa import GpaSpace
 from vmm.kvm.hypercall import hypercall
 from vmm.kvm.quirks import Quirks
@@ -56,6 +57,7 @@ class Vm:
         self.asid_flush_mask = 0
         self.members: list[Member] = []
         self.stats: Counter[str] = Counter()
+        self._fpu = HostFpu(kernel.cpus) if kernel.model.fpu else None
         self.backend = make_backend(self)
 
     @property
@@ -82,9 +84,17 @@ class Vm:
         return self.kernel.features.bad_instr and self.kernel.features.bad_instr_p
 
     @property
-    def fpu(self) -> None:
-        """The machine has no FPU yet; the rows FX-* find their host here."""
-        return None
+    def fpu(self) -> HostFpu | None:
+        """The FPU and MSA of the host's CPUs, if they have an FPU."""
+        return self._fpu
+
+    def enable_fpu(self, vcpu: Vcpu) -> None:
+        """KVM_CAP_MIPS_FPU, and Config1.FP, which the VMM then sets (C0-24)."""
+        if self._fpu is None:
+            raise KvmError("EINVAL", f"host CPU {self.kernel.model.name} has no FPU to lend; choose one with")
+        vcpu.fpu_enabled = True
+        vcpu.fpu.fcr31 = self.kernel.model.fcsr
+        vcpu.cop0[Config1] |= Config1.FP.mask
 
     def map_page(self, gpa: int, *, write: bool) -> tuple[int, int] | None:
         return self.gpa.map_page(gpa, write=write)

@@ -146,7 +146,7 @@ _ROOT_ONLY_BITS: dict[type[Register], int] = {
     Cause:     without(bits_of(*Cause.fields), Cause.ASE),
     EBase:     EBase.CPUNum.mask,
     Config:    Config.M.mask,
-    Config1:   Config1.M.mask,
+    Config1:   bits_of(Config1.M, Config1.FP),
     Config2:   Config2.M.mask,
     Config3:   bits_of(Config3.M, Config3.MSAP),
     Config4:   Config4.M.mask,

@@ -55,6 +55,8 @@ class VzBackend:
         guest, core = self.guest(vcpu), self.kernel.cpus[cpu]
         if vcpu.in_guest_context:
             ids.save_wired(self.host, guest, cpu)
+        if self.vm.fpu:
+            self.vm.fpu.lose(vcpu)
         state.save(core, vcpu, self.rows)
         vcpu.cop0[Wired] = core.mfgc0(Wired)
         core.mtgc0(Wired, 0)

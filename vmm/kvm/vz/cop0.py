@@ -29,17 +29,19 @@ from vmm.arch.cp0.registers import (
     Status,
 )
 from vmm.host.kernel.cpu import Cpu
+from vmm.kvm.fpu import HostFpu
 from vmm.kvm.vz import timer
 from vmm.kvm.vz.guest import MAAR_REGISTERS, Guest
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One trapped move: the guest, the CPU it is loaded on, and whether the move has 64 bits."""
+    """One trapped move: the guest, the CPU it is loaded on, whether the move has 64 bits, the FPU that is lent."""
 
     guest: Guest
     core: Cpu
     wide: bool
+    fpu: HostFpu | None
 
 
 class NotEmulated(Exception):
@@ -139,8 +141,17 @@ WRITES: dict[Number, Write] = {
 
 
 def _change_status(access: Access, value: int) -> None:
-    """The guest has no FPU here, so CU1 and FR stay clear (C0-7's rule, VZ-45)."""
-    access.core.mtgc0(Status, value & ~(Status.CU1.mask | Status.FR.mask))
+    """C0-7's rules, VZ-45: without an FPU CU1 and FR stay clear; a change of FR loses what is in the registers."""
+    fpu, vcpu = access.fpu, access.guest.vcpu
+    if fpu is None or not vcpu.fpu_enabled:
+        access.core.mtgc0(Status, value & ~(Status.CU1.mask | Status.FR.mask))
+        return
+    changed = value ^ access.core.mfgc0(Status)
+    if changed & Status.FR.mask:
+        fpu.drop(vcpu)
+    elif changed & Status.CU1.mask and not value & Status.FR.mask and vcpu.fpu.msa_in_use:
+        fpu.lose(vcpu)
+    access.core.mtgc0(Status, value)
 
 
 def _change_cause(access: Access, value: int) -> None:
@@ -162,8 +173,12 @@ def _change_intctl(access: Access, value: int) -> None:
 
 
 def _change_config5(access: Access, value: int) -> None:
-    """Within what the guest may write (18.2); without FPU and MSA that is K, CV and SBRI."""
-    mask = Config5.K.mask | Config5.CV.mask | Config5.SBRI.mask
+    """Within what the guest may write (18.2): K, CV and SBRI, and what its FPU and MSA have."""
+    mask, vcpu = Config5.K.mask | Config5.CV.mask | Config5.SBRI.mask, access.guest.vcpu
+    if access.fpu and vcpu.fpu_enabled:
+        mask |= Config5.UFR.mask | Config5.UFE.mask | Config5.FRE.mask
+    if access.fpu and vcpu.msa_enabled:
+        mask |= Config5.MSAEn.mask
     old = access.core.mfgc0(Config5)
     access.core.mtgc0(Config5, old & ~mask | value & mask)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vmm.arch.cp0.registers import Cause, GuestCtl0
+from vmm.arch.cp0.registers import Cause, Config5, GuestCtl0, Status
 from vmm.arch.exceptions import ExcCode, GExcCode
 from vmm.host.kernel.cpu import Cpu
 from vmm.kvm import branch, mmio, words
@@ -176,7 +176,7 @@ def _privileged(trap: Trap) -> Emulation:
 
 
 def _access(trap: Trap, read: Word) -> cop0.Access:
-    return cop0.Access(trap.guest, trap.core, read.name.startswith("d"))
+    return cop0.Access(trap.guest, trap.core, read.name.startswith("d"), trap.vm.fpu)
 
 
 def _move_from(trap: Trap, read: Word) -> Emulation:
@@ -265,10 +265,33 @@ GUEST_EXITS: dict[int, Handler] = {
     GExcCode.GHFC: _mode_change,
 }
 
+
+
+def _coprocessor(trap: Trap) -> Emulation:
+    """VZ-51, FX-6: the guest may use its FPU, as far as it is concerned; lend it the host's."""
+    fpu, status = trap.vm.fpu, trap.core.mfgc0(Status)
+    number = Cause.CE.of(trap.vcpu.host_cause)
+    if number != 1 or fpu is None or not trap.vcpu.fpu_enabled or not status & Status.CU1.mask:
+        raise CannotEmulate(f"coprocessor {number} was found unusable by root; guest hardware should have taken that")
+    fpu.own_fpu(trap.vcpu, status, trap.core.mfgc0(Config5))
+    return Emulation.DONE
+
+
+def _msa_disabled(trap: Trap) -> Emulation:
+    """VZ-51, FX-6."""
+    fpu = trap.vm.fpu
+    if fpu is None or not trap.vcpu.msa_enabled:
+        raise CannotEmulate("MSA was found disabled by root; the guest has none")
+    fpu.own_msa(trap.vcpu, trap.core.mfgc0(Status), trap.core.mfgc0(Config5))
+    return Emulation.DONE
+
+
 HANDLERS: dict[int, Handler] = {
     ExcCode.Int: _interrupt,
     ExcCode.TLBL: _tlb_load,
     ExcCode.TLBS: _tlb_store,
     ExcCode.Mod: _tlb_store,
     ExcCode.GE: _guest_exit,
+    ExcCode.CpU: _coprocessor,
+    ExcCode.MSADis: _msa_disabled,
 }
