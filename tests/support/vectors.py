@@ -44,6 +44,46 @@ def vector(r: Random) -> bytes:
     return sum(lane << n * width for n, lane in enumerate(lanes)).to_bytes(16, "little")
 
 
+def number(r: Random, width: int) -> int:
+    """A floating-point number of 16, 32 or 64 bits: special ones, near the ends of the format, or of middling size."""
+    fraction = {16: 10, 32: 23, 64: 52}[width]
+    powers = (1 << width - 1 - fraction) - 1
+    bias = powers >> 1
+    kind = r.randrange(10)
+    if kind == 0:
+        power, low = powers, r.choice((0, 0, 1, 1 << fraction - 1, r.getrandbits(fraction)))
+    elif kind == 1:
+        power, low = 0, r.choice((0, 0, 1, r.getrandbits(fraction), (1 << fraction) - 1))
+    elif kind == 2:
+        power, low = r.choice((1, 2, powers - 1, powers - 2, bias // 2, bias + bias // 2)), r.getrandbits(fraction)
+    elif kind < 6:
+        power = min(powers, max(0, bias + r.randrange(-3, width // 2 + 2)))
+        low = r.choice((0, 1 << fraction - 1, r.getrandbits(fraction) >> r.randrange(fraction) << r.randrange(fraction)))
+    elif kind < 8:
+        power, low = min(powers, max(0, bias + r.randrange(-fraction - 3, fraction + 3))), r.getrandbits(fraction)
+    else:
+        power, low = r.randrange(powers + 1), r.choice((0, (1 << fraction) - 1, r.getrandbits(fraction)))
+    return r.getrandbits(1) << width - 1 | power << fraction | low & (1 << fraction) - 1
+
+
+def numbers(r: Random) -> bytes:
+    """Numbers of one format in all lanes; small integers now and then, for what scales by one."""
+    width = r.choice((16, 32, 32, 64, 64))
+    lanes = [number(r, width) if r.random() < 0.95 else r.randrange(-40, 40) & (1 << width) - 1
+             for _ in range(128 // width)]
+    return sum(lane << n * width for n, lane in enumerate(lanes)).to_bytes(16, "little")
+
+
+def control(r: Random) -> int:
+    """MSACSR: any rounding mode, FS, sticky flags; Enables only where NX keeps them from trapping."""
+    csr = r.choice((0, 0, 1, 2, 3)) | r.getrandbits(1) << 24 | r.choice((0, r.getrandbits(5) << 2))
+    return csr | r.choice((0, 1 << 18 | r.getrandbits(5) << 7))
+
+
+def float_case(r: Random, row: Insn) -> Case:
+    return case_of(r, row, numbers, control(r))
+
+
 @dataclass
 class Case:
     row: Insn
@@ -52,7 +92,8 @@ class Case:
 
     def __str__(self) -> str:
         d, s, t = (self.data[n:n + 16][::-1].hex() for n in (0, 16, 32))
-        return f"{disassemble(self.word, tree=TREE)}: w1 {d} w2 {s} w3 {t} $5 {self.data[48:56][::-1].hex()}"
+        return (f"{disassemble(self.word, tree=TREE)}: w1 {d} w2 {s} w3 {t} $5 {self.data[48:56][::-1].hex()} "
+                f"MSACSR {self.data[56:60][::-1].hex()}")
 
 
 def case_of(r: Random, row: Insn, make_vector: Callable[[Random], bytes] = vector, csr: int = 0) -> Case:

@@ -21,6 +21,7 @@ from vmm.arch.insns.move import move
 from vmm.arch.insns.msa.arith import arith as msa_arith
 from vmm.arch.insns.msa.bits import bits as msa_bits
 from vmm.arch.insns.msa.element import elements as msa_element
+from vmm.arch.insns.msa.float import floats as msa_float
 from vmm.arch.insns.msa.memory import vector_memory as msa_memory
 from vmm.arch.insns.muldiv import muldiv
 from vmm.arch.insns.pcrel import pcrel
@@ -32,6 +33,6 @@ from vmm.arch.insns.virtual import vz
 from vmm.arch.rows import Insn
 
 FAMILIES = (arith, logic, shift, muldiv, move, bitfield, branch, memory, trap, system, vz, release6, pcrel, compact,
-            crc, eva, fp_move, fp_arith, fp_paired, coprocessor, msa_arith, msa_bits, msa_element, msa_memory)
+            crc, eva, fp_move, fp_arith, fp_paired, coprocessor, msa_arith, msa_bits, msa_element, msa_memory, msa_float)
 
 ROWS: tuple[Insn, ...] = tuple(row for family in FAMILIES for row in family)
