@@ -9,19 +9,22 @@ from random import Random
 
 import pytest
 
-from tests.support.vectors import AT_ONCE, Case, case_of, run_ours, run_unicorn, vector_rows
+from tests.support.vectors import AT_ONCE, Case, case_of, float_case, run_ours, run_unicorn, vector_rows
 
 SIGN = 1 << 63
 
 
-def doublewords(case: Case) -> list[int]:
-    """w1 to w3 as two lanes each."""
-    return [int.from_bytes(case.data[at:at + 8], "little") for at in range(0, 48, 8)]
+def lanes(case: Case, size: int) -> list[int]:
+    """All lanes of w1 to w3."""
+    return [int.from_bytes(case.data[at:at + size], "little") for at in range(0, 48, size)]
 
 
 UNICORN_IS_WRONG: dict[str, Callable[[Case], bool]] = {
     "subs_s.d": lambda case: True,                     # 0x8000000000000000 for x - x: its helper overflows in C
-    "adds_a.d": lambda case: SIGN in doublewords(case),  # |-2^63| overflows in C
+    # IEEE 754-2008's logB, which the manual names, is the exponent whatever the sign, and of zero a division by zero
+    "flog2.w": lambda case: any(x >> 31 or x << 1 < 1 << 24 for x in lanes(case, 4)),
+    "flog2.d": lambda case: any(x >> 63 or x << 1 < 1 << 53 for x in lanes(case, 8)),
+    "adds_a.d": lambda case: SIGN in lanes(case, 8),  # |-2^63| overflows in C
 }
 
 
@@ -33,6 +36,11 @@ def compare(cases: list[Case], bits: int) -> None:
             wrong = UNICORN_IS_WRONG.get(case.row.name)
             if wrong is None or not wrong(case):
                 assert found.hex() == expected.hex(), str(case)
+
+
+def float_cases(bits: int, seed: int, each: int) -> list[Case]:
+    r = Random(seed)
+    return [float_case(r, row) for row in vector_rows(bits, "float") for _ in range(each)]
 
 
 def cases_of(bits: int, seed: int, each: int, narrowest: int = 32) -> list[Case]:
@@ -48,19 +56,27 @@ def test_rows_of_64_bits_give_what_unicorn_gives() -> None:
     compare(cases_of(64, 2, 60, narrowest=64) + cases_of(64, 3, 1), 64)
 
 
+def test_every_floating_point_row_gives_what_unicorn_gives() -> None:
+    """Result, Cause and Flags in every rounding mode, with FS and with NX."""
+    compare(float_cases(32, 5, 90), 32)
+
+
 @pytest.mark.soak
-def test_a_million_vectors() -> None:
-    seed, each = 20_000, 26
+@pytest.mark.parametrize(("kind", "each"), [("integer", 26), ("float", 90)])
+def test_a_million_vectors(kind: str, each: int) -> None:
+    seed, count = 20_000, 0
     for n in range(98):
-        compare(cases_of(32, seed + n, each), 32)
-    print(f"seeds {seed} to {seed + 97}: {98 * each * len(vector_rows(32))} cases")
+        cases = cases_of(32, seed + n, each) if kind == "integer" else float_cases(32, seed + n, each)
+        compare(cases, 32)
+        count += len(cases)
+    print(f"{kind}: seeds {seed} to {seed + 97}, {count} cases")
 
 
 @pytest.mark.parametrize("bits", [32, 64])
 @pytest.mark.parametrize("big_endian", [False, True], ids=["le", "be"])
 def test_both_engines_and_byte_orders_give_one_answer(bits: int, big_endian: bool) -> None:
     """Lanes are numbered the same way in both byte orders; only memory differs."""
-    cases = cases_of(bits, 4, 2)
+    cases = cases_of(bits, 4, 2) + float_cases(bits, 6, 4)
     expected = run_ours("reference", cases, bits)
     for case, one, other in zip(cases, expected, run_ours("native", cases, bits, big_endian=big_endian), strict=True):
         assert one.hex() == other.hex(), str(case)

@@ -44,12 +44,12 @@ def vector(r: Random) -> bytes:
     return sum(lane << n * width for n, lane in enumerate(lanes)).to_bytes(16, "little")
 
 
-def number(r: Random, width: int) -> int:
-    """A floating-point number of 16, 32 or 64 bits: special ones, near the ends of the format, or of middling size."""
+def number(r: Random, width: int, kind: int) -> int:
+    """A floating-point number of 16, 32 or 64 bits; ``kind``: 0 to 2 special ones and the ends of the format, 3 to 5 of
+    middling size, then integers and almost, then any."""
     fraction = {16: 10, 32: 23, 64: 52}[width]
     powers = (1 << width - 1 - fraction) - 1
     bias = powers >> 1
-    kind = r.randrange(10)
     if kind == 0:
         power, low = powers, r.choice((0, 0, 1, 1 << fraction - 1, r.getrandbits(fraction)))
     elif kind == 1:
@@ -67,9 +67,10 @@ def number(r: Random, width: int) -> int:
 
 
 def numbers(r: Random) -> bytes:
-    """Numbers of one format in all lanes; small integers now and then, for what scales by one."""
+    """Numbers of one format in all lanes, or small integers; half of the vectors have no special numbers."""
+    kinds = range(3, 6) if r.random() < 0.5 else range(10)
     width = r.choice((16, 32, 32, 64, 64))
-    lanes = [number(r, width) if r.random() < 0.95 else r.randrange(-40, 40) & (1 << width) - 1
+    lanes = [number(r, width, r.choice(kinds)) if r.random() < 0.97 else r.randrange(-40, 40) & (1 << width) - 1
              for _ in range(128 // width)]
     return sum(lane << n * width for n, lane in enumerate(lanes)).to_bytes(16, "little")
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from vmm.arch.state import OFFSET
+from vmm.engine import hostlanes
+from vmm.engine.hostlanes import VECTORS_AT
 
 if TYPE_CHECKING:
     from vmm.engine.emit import Condition, Emitter, Word
 
 VECTOR_BITS = 128
-VECTORS_AT = 8 * OFFSET["fpr"]
 Operand = Any
 """Lanes, or an int for every lane."""
 
@@ -238,6 +238,13 @@ def bytes_swapped(m: Emitter, lanes: Lanes) -> Lanes:
 
 class VectorWords:
     """What ``m`` offers of vectors; ``Emitter`` is one of these."""
+
+    def float_lanes(self: Any, operation: str, option: int, bits: int, *registers: Word) -> Condition:
+        if not self.unit.host_lanes or not hostlanes.has(operation, option):
+            return self.condition("icmp ne i64 0, 0")  # type: ignore[no-any-return]
+        given = "".join(f", i64 {r.text}" for r in registers)
+        name = self.unit.float_function(operation, option, bits)
+        return self.word_of(f"call i64 @{name}(ptr %st{given})") != 0  # type: ignore[no-any-return]
 
     def vector(self: Any, bits: int) -> VectorFile:
         return VectorFile(self, bits)

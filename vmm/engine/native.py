@@ -16,6 +16,7 @@ from vmm.arch.privileged import exception, fpu, memory, msa, timer
 from vmm.arch.privileged.service import SERVICES
 from vmm.arch.rows import RELEASE_6, REMOVED_NEVER, Choice, Fork, Insn, Tree, decode_tree
 from vmm.arch.state import OFFSET
+from vmm.engine import hostlanes
 from vmm.engine.emit import FunctionEmitter, Heavy
 from vmm.engine.handlers import ARGUMENTS, COMPACT, CONTROL, FORBIDS, MAIN, SLOT, heavy_handlers, inline_handlers, mangled
 from vmm.engine.hostfp import host_has_flags, host_has_fma
@@ -43,6 +44,8 @@ class Unit:
         self._tables: dict[tuple[int, ...], str] = {}
         self._raisers: dict[tuple[str, str], str] = {}
         self._refusers: set[str] = set()
+        self.host_lanes = hostlanes.host_can()
+        self._host_lanes: set[str] = set()
         self.heavy: set[str] = set()
 
     # -- names --------------------------------------------------------------------------------------------------------
@@ -110,6 +113,14 @@ define internal tailcc void @refuse_cop1({ARGUMENTS}) nounwind cold {{
 }}""")
         return self._raisers[key]
 
+    def float_function(self, operation: str, option: int, bits: int) -> str:
+        """The host's way to an operation on lanes."""
+        name = hostlanes.function_name(operation, option, bits)
+        if name not in self._host_lanes:
+            self._host_lanes.add(name)
+            self.text.append(hostlanes.function(operation, option, bits))
+        return name
+
     # -- the whole ----------------------------------------------------------------------------------------------------
     def build(self) -> str:
         for row in self.rows:
@@ -124,6 +135,7 @@ define internal tailcc void @refuse_cop1({ARGUMENTS}) nounwind cold {{
         self.raiser("RI", MAIN), self.raiser("RI", SLOT)
         services = [self._service(name, function, count) for name, (function, count) in SERVICES.items()]
         own = "\n".join([*self.text, *services])
+        own += "\n".join(hostlanes.declarations()) if self.host_lanes else ""
         own = own.replace("«st.trap»", str(8 * OFFSET["trap"]))
         decoders = [_row_of(name, self.rows, release) for name, release in DECODERS.items()]
         return "\n".join([own, *decoders, runtime(self.big_endian, names), self._addresses()])

@@ -187,6 +187,10 @@ class VectorFile:
 class VectorWords:
     """What ``m`` offers of vectors; ``Numbers`` is one of these."""
 
+    def float_lanes(self, operation: str, option: int, bits: int, *registers: int) -> Condition:
+        from vmm.engine.reference import Condition
+        return Condition(False)
+
     def vector(self: Any, bits: int) -> VectorFile:
         return VectorFile(self, bits)
 

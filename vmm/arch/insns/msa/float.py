@@ -19,26 +19,29 @@ RESULT_BIT = {"h": "0", "w": "1"}
 """The same bit by the format of a result of half the width."""
 
 
+def same_width(m, name, option, bits, wd, ws, wt):
+    """All lanes at once if the engine can, else one by one."""
+    d, s, t = (m.unsigned(w, 5) for w in (wd, ws, wt))
+    for _ in m.when(~m.float_lanes(name, option, bits, d, s, t)):
+        m.call(msa_float.execute, m.const(list(SAME_WIDTH).index(name)), m.const(option), m.const(bits == 64), d, s, t)
+
+
 def three(op, minor, names, operation, option=0):
     """3RF: wd := operation of ws, wt and wd."""
-    def meaning_of(number, bits):
+    def meaning_of(name, bits):
         def meaning(m, wt, ws, wd):
-            m.call(msa_float.execute, m.const(number), m.const(option), m.const(bits == 64), m.unsigned(wd, 5),
-                   m.unsigned(ws, 5), m.unsigned(wt, 5))
+            same_width(m, name, option, bits, wd, ws, wt)
         return meaning
-    rows(floats, f"011110 {op} «df» wt:5 ws:5 wd:5 {minor}", names, "{wd}, {ws}, {wt}", meaning_of,
-         BIT)(list(SAME_WIDTH).index(operation))
+    rows(floats, f"011110 {op} «df» wt:5 ws:5 wd:5 {minor}", names, "{wd}, {ws}, {wt}", meaning_of, BIT)(operation)
 
 
 def two(op, names, operation, option=0):
     """2RF: wd := operation of ws."""
-    def meaning_of(number, bits):
+    def meaning_of(name, bits):
         def meaning(m, ws, wd):
-            m.call(msa_float.execute, m.const(number), m.const(option), m.const(bits == 64), m.unsigned(wd, 5),
-                   m.unsigned(ws, 5), m.unsigned(ws, 5))
+            same_width(m, name, option, bits, wd, ws, ws)
         return meaning
-    rows(floats, f"011110 11001 {op} «df» ws:5 wd:5 011110", names, "{wd}, {ws}", meaning_of,
-         BIT)(list(SAME_WIDTH).index(operation))
+    rows(floats, f"011110 11001 {op} «df» ws:5 wd:5 011110", names, "{wd}, {ws}", meaning_of, BIT)(operation)
 
 
 def narrowing(op, names, operation):

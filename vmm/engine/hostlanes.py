@@ -1,0 +1,178 @@
+"""Floating point on all lanes at once by the host's vector unit, where that gives what the guest must see.
+
+A function for each operation and width computes under the guest's rounding mode and takes the host's flags as Cause.  It
+gives 1 if it was allowed to: no FS, no enabled exception, no NaN and nothing invalid, else 0 and nothing has changed;
+integers then do it lane by lane (``vmm.arch.privileged.msa_float``).  Only x86 has the control register this needs.
+Invariant: the host's control register is as it was, flags included, when a function ends.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import llvmlite.binding as llvm
+
+from vmm.arch.state import OFFSET
+
+TYPE = {32: "<4 x float>", 64: "<2 x double>"}
+SHAPE = {32: "v4f32", 64: "v2f64"}
+INTEGERS = {32: "<4 x i32>", 64: "<2 x i64>"}
+INTEGER_SHAPE = {32: "v4i32", 64: "v2i64"}
+STRICT = 'metadata !"round.dynamic", metadata !"fpexcept.strict"'
+RAISED = 'metadata !"fpexcept.strict"'
+FS_AND_ENABLES = 1 << 24 | 0x1F << 7
+MASKED = 0x1F80
+"""The host's control register: all exceptions masked, to nearest, no flags."""
+RELATIONS = {0: "false", 1: "false", 2: "oeq", 3: "oeq", 4: "olt", 5: "olt", 6: "ole", 7: "ole"}
+"""Comparisons of numbers by the low bits of their option; that they are numbers is checked before."""
+INVERSE = {"false": "true", "oeq": "une"}
+
+VECTORS_AT = 8 * OFFSET["fpr"]
+
+Body = Callable[[int], str]
+
+
+def host_can() -> bool:
+    """Whether the host is an x86 with fused multiply-add, which every one with AVX2 is."""
+    return bool(llvm.get_default_triple().startswith("x86_64")) and bool(llvm.get_host_cpu_features().get("fma"))
+
+
+def _call(name: str, *operands: str) -> Body:
+    def body(bits: int) -> str:
+        t = TYPE[bits]
+        given = ", ".join(f"{t} {o}" for o in operands)
+        return f"  %r = call {t} @llvm.experimental.constrained.{name}.{SHAPE[bits]}({given}, {STRICT}) strictfp\n"
+    return body
+
+
+def _fused(negate: bool) -> Body:
+    def body(bits: int) -> str:
+        return (f"  %f = fneg {TYPE[bits]} %s\n" if negate else "") + _call("fma", "%f" if negate else "%s", "%t", "%d")(bits)
+    return body
+
+
+ARITHMETIC: dict[str, Body] = {
+    "add": _call("fadd", "%s", "%t"), "sub": _call("fsub", "%s", "%t"), "mul": _call("fmul", "%s", "%t"),
+    "div": _call("fdiv", "%s", "%t"), "sqrt": _call("sqrt", "%s"), "fused_0": _fused(False), "fused_1": _fused(True),
+}
+
+
+def _from_integer(bits: int) -> str:
+    i, t = INTEGERS[bits], TYPE[bits]
+    name = f"@llvm.experimental.constrained.sitofp.{SHAPE[bits]}.{INTEGER_SHAPE[bits]}"
+    return f"  %i = bitcast {t} %s to {i}\n  %r = call {t} {name}({i} %i, {STRICT}) strictfp\n"
+
+
+ARITHMETIC["from_integer_0"] = _from_integer
+
+
+def key(operation: str, option: int) -> str:
+    return f"{operation}_{option}" if operation in ("fused", "compare", "extreme", "from_integer", "to_integer") else operation
+
+
+def has(operation: str, option: int) -> bool:
+    return operation == "compare" or key(operation, option) in ARITHMETIC or (operation == "extreme" and option < 2)
+
+
+def function_name(operation: str, option: int, bits: int) -> str:
+    return f"host_lanes_{key(operation, option)}_{bits}"
+
+
+def declarations() -> Iterator[str]:
+    for bits, t in TYPE.items():
+        for name, count in (("fadd", 2), ("fsub", 2), ("fmul", 2), ("fdiv", 2), ("sqrt", 1), ("fma", 3)):
+            given = ", ".join([t] * count)
+            yield f"declare {t} @llvm.experimental.constrained.{name}.{SHAPE[bits]}({given}, metadata, metadata)"
+        i = f"sitofp.{SHAPE[bits]}.{INTEGER_SHAPE[bits]}"
+        yield f"declare {t} @llvm.experimental.constrained.{i}({INTEGERS[bits]}, metadata, metadata)"
+    yield from ("declare void @llvm.x86.sse.stmxcsr(ptr)", "declare void @llvm.x86.sse.ldmxcsr(ptr)",
+                "declare i32 @llvm.bitreverse.i32(i32)")
+
+
+def function(operation: str, option: int, bits: int) -> str:
+    """The text of one; ``i64 name(ptr state, i64 wd, i64 ws, i64 wt)``."""
+    if operation in ("compare", "extreme"):
+        work = _ordered(operation, option, bits)
+    else:
+        work = _rounded(ARITHMETIC[key(operation, option)], bits)
+    t = TYPE[bits]
+    places = "".join(f"  %p{r} = getelementptr inbounds [16 x i8], ptr %base, i64 %w{r}\n" for r in "dst")
+    loads = "".join(f"  %{r} = load {t}, ptr %p{r}, align 8\n" for r in "dst")
+    name = function_name(operation, option, bits)
+    return f"""
+define internal i64 @{name}(ptr %st, i64 %wd, i64 %ws, i64 %wt) nounwind strictfp noinline {{
+  %csrp = getelementptr inbounds i64, ptr %st, i64 {OFFSET["msacsr"]}
+  %csr = load i64, ptr %csrp
+  %modes = and i64 %csr, {FS_AND_ENABLES}
+  %careful = icmp ne i64 %modes, 0
+  br i1 %careful, label %no, label %ready
+ready:
+  %base = getelementptr inbounds i8, ptr %st, i64 {VECTORS_AT}
+{places}{loads}{work}
+no:
+  ret i64 0
+}}"""
+
+
+def _rounded(body: Body, bits: int) -> str:
+    """Under the guest's mode: x86 numbers the modes nearest, down, up, zero; MIPS nearest, zero, up, down."""
+    t, count = TYPE[bits], 128 // bits
+    return f"""  %cell = alloca i32
+  call void @llvm.x86.sse.stmxcsr(ptr %cell)
+  %before = load i32, ptr %cell
+  %csr32 = trunc i64 %csr to i32
+  %opposite = sub i32 4, %csr32
+  %mode = and i32 %opposite, 3
+  %control0 = shl i32 %mode, 13
+  %control = or i32 %control0, {MASKED}
+  store i32 %control, ptr %cell
+  call void @llvm.x86.sse.ldmxcsr(ptr %cell)
+{body(bits)}  call void @llvm.x86.sse.stmxcsr(ptr %cell)
+  %after = load i32, ptr %cell
+  store i32 %before, ptr %cell
+  call void @llvm.x86.sse.ldmxcsr(ptr %cell)
+  %v = and i32 %after, 1
+  %invalid = icmp ne i32 %v, 0
+  %ri = bitcast {t} %r to {INTEGERS[bits]}
+  %magnitude = and {INTEGERS[bits]} %ri, splat (i{bits} {(1 << bits - 1) - 1})
+  %nans = icmp ugt {INTEGERS[bits]} %magnitude, splat (i{bits} {(0xFF << 23) if bits == 32 else (0x7FF << 52)})
+  %nanbits = bitcast <{count} x i1> %nans to i{count}
+  %nan = icmp ne i{count} %nanbits, 0
+  %bad = or i1 %invalid, %nan
+  br i1 %bad, label %no, label %yes
+yes:
+  store {t} %r, ptr %pd, align 8
+  ; the host's flags 5 to 2 (inexact, underflow, overflow, division by zero) are the lowest of Cause and Flags
+  %raised = and i32 %after, 60
+  %turned = call i32 @llvm.bitreverse.i32(i32 %raised)
+  %low = lshr i32 %turned, 26
+  %flags = zext i32 %low to i64
+  %cause = shl i64 %flags, 12
+  %sticky = shl i64 %flags, 2
+  %clear = and i64 %csr, {~(0x3F << 12)}
+  %csr1 = or i64 %clear, %cause
+  %csr2 = or i64 %csr1, %sticky
+  store i64 %csr2, ptr %csrp
+  ret i64 1"""
+
+
+def _ordered(operation: str, option: int, bits: int) -> str:
+    """Comparisons and extremes of numbers raise nothing; equal ones differ in the sign of zero at most."""
+    t, i, count = TYPE[bits], INTEGERS[bits], 128 // bits
+    if operation == "compare":
+        predicate = RELATIONS[option & 7]
+        predicate = INVERSE[predicate] if option & 16 else predicate
+        refusal = "uno"
+        make = f"  %c = fcmp {predicate} {t} %s, %t\n  %x = sext <{count} x i1> %c to {i}\n  %r = bitcast {i} %x to {t}\n"
+    else:
+        refusal = "ueq"
+        make = (f"  %c = fcmp {'ogt' if option else 'olt'} {t} %s, %t\n"
+                f"  %r = select <{count} x i1> %c, {t} %s, {t} %t\n")
+    return f"""  %un = fcmp {refusal} {t} %s, %t
+  %unbits = bitcast <{count} x i1> %un to i{count}
+  %bad = icmp ne i{count} %unbits, 0
+  br i1 %bad, label %no, label %yes
+yes:
+{make}  store {t} %r, ptr %pd, align 8
+  %clear = and i64 %csr, {~(0x3F << 12)}
+  store i64 %clear, ptr %csrp
+  ret i64 1"""
