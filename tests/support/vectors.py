@@ -25,7 +25,7 @@ AT_ONCE = 1100
 MNEMONICS = {bits: Mnemonics(available([r for r in ROWS if r.since < 6], release=5, bits=bits, ases=frozenset({"MSA"})))
              for bits in (32, 64)}
 TREE = decode_tree([r for r in ROWS if r.vector])
-OURS = {32: "P5600", 64: "MIPS64R5-generic"}
+OURS = {32: "P5600", 64: "I6400"}
 EDGES = {8: (0, 1, 0x7F, 0x80, 0xFF), 16: (0, 1, 0x7FFF, 0x8000, 0xFFFF, 0xFF), 32: (0, 1, 0x7FFF_FFFF, 0x8000_0000,
          0xFFFF_FFFF), 64: (0, 1, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)}
 

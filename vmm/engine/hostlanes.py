@@ -46,7 +46,8 @@ def _call(name: str, *operands: str) -> Body:
 
 def _fused(negate: bool) -> Body:
     def body(bits: int) -> str:
-        return (f"  %f = fneg {TYPE[bits]} %s\n" if negate else "") + _call("fma", "%f" if negate else "%s", "%t", "%d")(bits)
+        turned = f"  %f = fneg {TYPE[bits]} %s\n" if negate else ""
+        return turned + _call("fma", "%f" if negate else "%s", "%t", "%d")(bits)
     return body
 
 
@@ -66,7 +67,8 @@ ARITHMETIC["from_integer_0"] = _from_integer
 
 
 def key(operation: str, option: int) -> str:
-    return f"{operation}_{option}" if operation in ("fused", "compare", "extreme", "from_integer", "to_integer") else operation
+    has_options = operation in ("fused", "compare", "extreme", "from_integer", "to_integer")
+    return f"{operation}_{option}" if has_options else operation
 
 
 def has(operation: str, option: int) -> bool:

@@ -9,7 +9,6 @@ from vmm.arch.fp import TO_ZERO, Flag
 from vmm.arch.rows import AnyMachine
 from vmm.arch.softfloat import basic, convert, half
 from vmm.arch.softfloat.parts import (
-    at_most,
     bits_of_fraction,
     chosen_nan,
     increment,
@@ -158,7 +157,7 @@ def from_integer(m: AnyMachine, option: AnyMachine, d: AnyMachine, s: AnyMachine
     return result.value
 
 
-# -- what becomes of the Cause bits -----------------------------------------------------------------------------------------
+# -- what becomes of the Cause bits ---------------------------------------------------------------------------------------
 def as_raised(m: AnyMachine, d: AnyMachine, a: AnyMachine, value: AnyMachine, raised: AnyMachine) -> AnyMachine:
     return raised
 
@@ -185,7 +184,7 @@ SAME_WIDTH = {
 """By name: the function, and what becomes of the Cause bits.  An operation's number is its place."""
 
 
-# -- between widths: ``d`` is 1 for double and single, 0 for single and half -------------------------------------------------
+# -- between widths: ``d`` is 1 for double and single, 0 for single and half ----------------------------------------------
 def exponent_down(m: AnyMachine, d: AnyMachine, a: AnyMachine) -> AnyMachine:
     """FEXDO."""
     result = m.var(m.const(0))
@@ -205,7 +204,8 @@ def to_fixed(m: AnyMachine, d: AnyMachine, a: AnyMachine) -> AnyMachine:
     mode = convert.mode_of(m, m.const(convert.IN_FORCE))
     magnitude = whole + increment(m, whole, fraction, m.const(1 << 63), x.sign, mode)
     magnitude = m.select(x.zero, 0, magnitude)
-    far = ~x.zero & (x.infinite | at_most(m, m.const(63) - point, 63).less(x.exponent) | (largest + x.sign).below(magnitude))
+    beyond = (m.const(63) - point).less(x.exponent)
+    far = ~x.zero & (x.infinite | beyond | (largest + x.sign).below(magnitude))
     end = m.select(far, largest + x.sign, magnitude)
     inexact = ~x.zero & (fraction != 0)
     flags = m.select(x.nan, Flag.V, m.select(far, Flag.O | Flag.I, m.select(inexact, Flag.I, 0)))

@@ -82,13 +82,13 @@ def cfcmsa(m, cs, rd):
 
 
 # -- address arithmetic ---------------------------------------------------------------------------------------------------
-@vector_memory.insn("000000 rs:5 rt:5 rd:5 000 sa:2 000101", "lsa {rd}, {rs}, {rt}, {sa+1:u}", since=SINCE, until=6,
+@vector_memory.insn("000000 rs:5 rt:5 rd:5 000 sa:2 000101", "lsa {rd}, {rs}, {rt}, {sa+1:x}", since=SINCE, until=6,
                     ase="MSA")
 def lsa(m, rs, rt, rd, sa):
     m.gpr[rd] = m.word(m.gpr[rs].shl(m.unsigned(sa, 2) + 1) + m.gpr[rt])
 
 
-@vector_memory.insn("000000 rs:5 rt:5 rd:5 000 sa:2 010101", "dlsa {rd}, {rs}, {rt}, {sa+1:u}", since=SINCE, until=6,
+@vector_memory.insn("000000 rs:5 rt:5 rd:5 000 sa:2 010101", "dlsa {rd}, {rs}, {rt}, {sa+1:x}", since=SINCE, until=6,
                     ase="MSA", bits=64)
 def dlsa(m, rs, rt, rd, sa):
     m.gpr[rd] = m.gpr[rs].shl(m.unsigned(sa, 2) + 1) + m.gpr[rt]
