@@ -58,6 +58,9 @@ Vector registers are *Lanes* of 8 to 64 bits (128 for a whole register); lane 0 
     count_ones, leading_zeros, x.cast(bits)
     x.shuffle(y, order), x.pick(y, lanes)       lanes of x, then of y, by constant numbers or by lanes
     m.element(bits, ws, n)                      one lane as a zero-extended Word; ``m.set_element(bits, wd, n, word)``
+    m.float_lanes(operation, option, bits, wd, ws, wt)
+                                                the operation of ``vmm.arch.softfloat.lanes`` on all lanes at once, if the
+                                                engine can; a Condition: it was done
     m.load_vector(wd, address, size)            16 bytes of any alignment, lanes of ``size`` bytes each in the machine's
                                                 order; ``m.store_vector``
 

@@ -57,13 +57,45 @@ ARITHMETIC: dict[str, Body] = {
 }
 
 
-def _from_integer(bits: int) -> str:
-    i, t = INTEGERS[bits], TYPE[bits]
-    name = f"@llvm.experimental.constrained.sitofp.{SHAPE[bits]}.{INTEGER_SHAPE[bits]}"
-    return f"  %i = bitcast {t} %s to {i}\n  %r = call {t} {name}({i} %i, {STRICT}) strictfp\n"
+def _constrained(result: str, name: str, shapes: str, given: str, told: str = STRICT) -> str:
+    return f"call {result} @llvm.experimental.constrained.{name}.{shapes}({given}, {told}) strictfp"
 
 
-ARITHMETIC["from_integer_0"] = _from_integer
+def _from_integer(how: str) -> Body:
+    def body(bits: int) -> str:
+        i, t = INTEGERS[bits], TYPE[bits]
+        call = _constrained(t, how, f"{SHAPE[bits]}.{INTEGER_SHAPE[bits]}", f"{i} %i")
+        return f"  %i = bitcast {t} %s to {i}\n  %r = {call}\n"
+    return body
+
+
+def _to_integer(truncated: bool) -> Body:
+    """Rounded first, which is what may be inexact, unless truncation is wanted; what does not fit is invalid."""
+    def body(bits: int) -> str:
+        i, t = INTEGERS[bits], TYPE[bits]
+        whole = "" if truncated else f"  %whole = {_constrained(t, 'rint', SHAPE[bits], f'{t} %s')}\n"
+        number = "%s" if truncated else "%whole"
+        call = _constrained(i, "fptosi", f"{INTEGER_SHAPE[bits]}.{SHAPE[bits]}", f"{t} {number}", RAISED)
+        return f"{whole}  %q = {call}\n  %r = bitcast {i} %q to {t}\n"
+    return body
+
+
+def _reciprocal(of_root: bool) -> Body:
+    """Of infinity and zero, integers know the flags."""
+    def body(bits: int) -> str:
+        t, divisor = TYPE[bits], "%root" if of_root else "%s"
+        root = f"  %root = {_constrained(t, 'sqrt', SHAPE[bits], f'{t} %s')}\n" if of_root else ""
+        element = "float" if bits == 32 else "double"
+        call = _constrained(t, "fdiv", SHAPE[bits], f"{t} splat ({element} 1.0), {t} {divisor}")
+        return f"{root}  %r = {call}\n"
+    return body
+
+
+ARITHMETIC |= {
+    "from_integer_0": _from_integer("sitofp"), "from_integer_1": _from_integer("uitofp"),
+    "to_integer_0": _to_integer(False), "to_integer_2": _to_integer(True), "rint": _call("rint", "%s"),
+    "recip": _reciprocal(False), "rsqrt": _reciprocal(True),
+}
 
 
 def key(operation: str, option: int) -> str:
@@ -81,11 +113,14 @@ def function_name(operation: str, option: int, bits: int) -> str:
 
 def declarations() -> Iterator[str]:
     for bits, t in TYPE.items():
-        for name, count in (("fadd", 2), ("fsub", 2), ("fmul", 2), ("fdiv", 2), ("sqrt", 1), ("fma", 3)):
+        for name, count in (("fadd", 2), ("fsub", 2), ("fmul", 2), ("fdiv", 2), ("sqrt", 1), ("rint", 1), ("fma", 3)):
             given = ", ".join([t] * count)
             yield f"declare {t} @llvm.experimental.constrained.{name}.{SHAPE[bits]}({given}, metadata, metadata)"
-        i = f"sitofp.{SHAPE[bits]}.{INTEGER_SHAPE[bits]}"
-        yield f"declare {t} @llvm.experimental.constrained.{i}({INTEGERS[bits]}, metadata, metadata)"
+        i, shapes = INTEGERS[bits], f"{SHAPE[bits]}.{INTEGER_SHAPE[bits]}"
+        yield f"declare {t} @llvm.experimental.constrained.sitofp.{shapes}({i}, metadata, metadata)"
+        yield f"declare {t} @llvm.experimental.constrained.uitofp.{shapes}({i}, metadata, metadata)"
+        shapes = f"{INTEGER_SHAPE[bits]}.{SHAPE[bits]}"
+        yield f"declare {i} @llvm.experimental.constrained.fptosi.{shapes}({t}, metadata)"
     yield from ("declare void @llvm.x86.sse.stmxcsr(ptr)", "declare void @llvm.x86.sse.ldmxcsr(ptr)",
                 "declare i32 @llvm.bitreverse.i32(i32)")
 
@@ -95,7 +130,7 @@ def function(operation: str, option: int, bits: int) -> str:
     if operation in ("compare", "extreme"):
         work = _ordered(operation, option, bits)
     else:
-        work = _rounded(ARITHMETIC[key(operation, option)], bits)
+        work = _rounded(operation, ARITHMETIC[key(operation, option)], bits)
     t = TYPE[bits]
     places = "".join(f"  %p{r} = getelementptr inbounds [16 x i8], ptr %base, i64 %w{r}\n" for r in "dst")
     loads = "".join(f"  %{r} = load {t}, ptr %p{r}, align 8\n" for r in "dst")
@@ -115,9 +150,11 @@ no:
 }}"""
 
 
-def _rounded(body: Body, bits: int) -> str:
+def _rounded(operation: str, body: Body, bits: int) -> str:
     """Under the guest's mode: x86 numbers the modes nearest, down, up, zero; MIPS nearest, zero, up, down."""
-    t, count = TYPE[bits], 128 // bits
+    t = TYPE[bits]
+    reciprocal = operation in ("recip", "rsqrt")
+    flags = "  %flags = add i64 1, 0" if reciprocal else "  %flags = zext i32 %low to i64"
     return f"""  %cell = alloca i32
   call void @llvm.x86.sse.stmxcsr(ptr %cell)
   %before = load i32, ptr %cell
@@ -132,22 +169,16 @@ def _rounded(body: Body, bits: int) -> str:
   %after = load i32, ptr %cell
   store i32 %before, ptr %cell
   call void @llvm.x86.sse.ldmxcsr(ptr %cell)
-  %v = and i32 %after, 1
+  %v = and i32 %after, {5 if reciprocal else 1}
   %invalid = icmp ne i32 %v, 0
-  %ri = bitcast {t} %r to {INTEGERS[bits]}
-  %magnitude = and {INTEGERS[bits]} %ri, splat (i{bits} {(1 << bits - 1) - 1})
-  %nans = icmp ugt {INTEGERS[bits]} %magnitude, splat (i{bits} {(0xFF << 23) if bits == 32 else (0x7FF << 52)})
-  %nanbits = bitcast <{count} x i1> %nans to i{count}
-  %nan = icmp ne i{count} %nanbits, 0
-  %bad = or i1 %invalid, %nan
-  br i1 %bad, label %no, label %yes
+{_unfit(operation, bits)}  br i1 %bad, label %no, label %yes
 yes:
   store {t} %r, ptr %pd, align 8
   ; the host's flags 5 to 2 (inexact, underflow, overflow, division by zero) are the lowest of Cause and Flags
   %raised = and i32 %after, 60
   %turned = call i32 @llvm.bitreverse.i32(i32 %raised)
   %low = lshr i32 %turned, 26
-  %flags = zext i32 %low to i64
+{flags}
   %cause = shl i64 %flags, 12
   %sticky = shl i64 %flags, 2
   %clear = and i64 %csr, {~(0x3F << 12)}
@@ -155,6 +186,21 @@ yes:
   %csr2 = or i64 %csr1, %sticky
   store i64 %csr2, ptr %csrp
   ret i64 1"""
+
+
+def _unfit(operation: str, bits: int) -> str:
+    """``%bad``: something invalid, a NaN for a number, or a reciprocal of infinity."""
+    if operation == "to_integer":
+        return "  %bad = or i1 %invalid, false\n"
+    i, count, infinity = INTEGERS[bits], 128 // bits, 0xFF << 23 if bits == 32 else 0x7FF << 52
+    value, relation = ("%s", "uge") if operation in ("recip", "rsqrt") else ("%r", "ugt")
+    return f"""  %bits = bitcast {TYPE[bits]} {value} to {i}
+  %magnitude = and {i} %bits, splat (i{bits} {(1 << bits - 1) - 1})
+  %nans = icmp {relation} {i} %magnitude, splat (i{bits} {infinity})
+  %nanbits = bitcast <{count} x i1> %nans to i{count}
+  %nan = icmp ne i{count} %nanbits, 0
+  %bad = or i1 %invalid, %nan
+"""
 
 
 def _ordered(operation: str, option: int, bits: int) -> str:
