@@ -2,14 +2,13 @@
 
 A function for each operation and width computes under the guest's rounding mode and takes the host's flags as Cause.  It
 gives 1 if it was allowed to: no FS, no enabled exception, no NaN and nothing invalid, else 0 and nothing has changed;
-integers then do it lane by lane (``vmm.arch.privileged.msa_float``).  Only x86 has the control register this needs.
+integers then do it lane by lane (``vmm.arch.privileged.msa_float``).  Only x86 with fused
+multiply-add is used so (``vmm.engine.hostfp.host_has_fma``), and what that module declares is used here.
 Invariant: the host's control register is as it was, flags included, when a function ends.
 """
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-
-import llvmlite.binding as llvm
 
 from vmm.arch.state import OFFSET
 
@@ -29,11 +28,6 @@ INVERSE = {"false": "true", "oeq": "une"}
 VECTORS_AT = 8 * OFFSET["fpr"]
 
 Body = Callable[[int], str]
-
-
-def host_can() -> bool:
-    """Whether the host is an x86 with fused multiply-add, which every one with AVX2 is."""
-    return bool(llvm.get_default_triple().startswith("x86_64")) and bool(llvm.get_host_cpu_features().get("fma"))
 
 
 def _call(name: str, *operands: str) -> Body:
@@ -121,8 +115,6 @@ def declarations() -> Iterator[str]:
         yield f"declare {t} @llvm.experimental.constrained.uitofp.{shapes}({i}, metadata, metadata)"
         shapes = f"{INTEGER_SHAPE[bits]}.{SHAPE[bits]}"
         yield f"declare {i} @llvm.experimental.constrained.fptosi.{shapes}({t}, metadata)"
-    yield from ("declare void @llvm.x86.sse.stmxcsr(ptr)", "declare void @llvm.x86.sse.ldmxcsr(ptr)",
-                "declare i32 @llvm.bitreverse.i32(i32)")
 
 
 def function(operation: str, option: int, bits: int) -> str:

@@ -240,7 +240,7 @@ class VectorWords:
     """What ``m`` offers of vectors; ``Emitter`` is one of these."""
 
     def float_lanes(self: Any, operation: str, option: int, bits: int, *registers: Word) -> Condition:
-        if not self.unit.host_lanes or not hostlanes.has(operation, option):
+        if not self.unit.host_fma or not hostlanes.has(operation, option):
             return self.condition("icmp ne i64 0, 0")  # type: ignore[no-any-return]
         given = "".join(f", i64 {r.text}" for r in registers)
         name = self.unit.float_function(operation, option, bits)

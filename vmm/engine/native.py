@@ -44,7 +44,6 @@ class Unit:
         self._tables: dict[tuple[int, ...], str] = {}
         self._raisers: dict[tuple[str, str], str] = {}
         self._refusers: set[str] = set()
-        self.host_lanes = hostlanes.host_can()
         self._host_lanes: set[str] = set()
         self.heavy: set[str] = set()
 
@@ -135,7 +134,7 @@ define internal tailcc void @refuse_cop1({ARGUMENTS}) nounwind cold {{
         self.raiser("RI", MAIN), self.raiser("RI", SLOT)
         services = [self._service(name, function, count) for name, (function, count) in SERVICES.items()]
         own = "\n".join([*self.text, *services])
-        own += "\n".join(hostlanes.declarations()) if self.host_lanes else ""
+        own += "\n".join(hostlanes.declarations()) if self.host_fma else ""
         own = own.replace("«st.trap»", str(8 * OFFSET["trap"]))
         decoders = [_row_of(name, self.rows, release) for name, release in DECODERS.items()]
         return "\n".join([own, *decoders, runtime(self.big_endian, names), self._addresses()])
