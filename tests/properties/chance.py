@@ -11,6 +11,7 @@ from vmm.arch.cp0.registers import (
     EPC,
     Compare,
     Config,
+    Config5,
     Count,
     EBase,
     EntryHi,
@@ -136,6 +137,8 @@ def file_of(r: Random, rig: Rig, file: object, writable: str, slots: str) -> Non
     fill_file(r, state.array(slots), state.array(writable))
     cp0 = getattr(rig.cpu, str(file))
     cp0[Status] = status(r, wide)
+    if "MSA" in rig.model.ases and r.random() < 0.7:
+        cp0[Config5] |= Config5.MSAEn.mask
     cp0[EBase] = KSEG0 | r.choice((0, 0, 0x1000))
     cp0[EntryHi] = address(r, wide) & state.vpn_mask | r.choice((0, 0, 1, 5))
     cp0[EPC], cp0[ErrorEPC] = code_address(r, wide), code_address(r, wide)
@@ -153,6 +156,15 @@ def code_address(r: Random, wide: bool) -> int:
     return base + r.choice((0x4000, 0x4000, 0x5000)) + offset & MASK
 
 
+def vectors(r: Random, rig: Rig) -> None:
+    """Vector registers; MSACSR without a Cause, and mostly without what traps."""
+    fpr = rig.cpu.state.array("fpr")
+    for n in range(len(fpr)):
+        fpr[n] = r.choice((r.getrandbits(64), r.choice(EDGES), r.getrandbits(20) << 44, 0x3F80_0000_4040_0000))
+    modes = r.choice((0, 1, 2, 3, 1 << 24, 1 << 18 | 0xF80))
+    rig.cpu.state.msacsr = modes | r.choice((0, 0, r.getrandbits(5) << 7))
+
+
 def start_state(r: Random, rig: Rig) -> None:
     """Everything but code."""
     cpu, wide = rig.cpu, rig.model.bits == 64
@@ -164,6 +176,8 @@ def start_state(r: Random, rig: Rig) -> None:
     for n in TARGETS:
         cpu.gpr[n] = code_address(r, wide)
     cpu.hi, cpu.lo = register(r, wide), register(r, wide)
+    if "MSA" in rig.model.ases:
+        vectors(r, rig)
     size = r.choice((4, 8, rig.model.tlb_entries))
     state.array("tlb_size")[0] = size
     file_of(r, rig, "root", "root_writable", "root_cp0")
