@@ -140,6 +140,9 @@ class NativeEngine:
 
     def code_changed(self, offset: int, size: int) -> None:
         """Page by page, as a block is one page's."""
+        page = offset // PAGE
+        if page == (offset + size - 1) // PAGE and not self._block_of_page.words[page]:
+            return
         state, end = self._states[0], offset + size
         while offset < end:
             here = min(end - offset, PAGE - offset % PAGE)

@@ -6,7 +6,9 @@ array of 32 x 8 longs in a second block, the commpage.  What is here and not in 
 """
 from __future__ import annotations
 
+import struct
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
@@ -78,8 +80,9 @@ def sign_extend(value: int, bits: int) -> int:
 class Longs:
     """Longs in simulated RAM, seen as unsigned 64-bit numbers (a 32-bit host's are sign-extended)."""
 
-    def __init__(self, ram: Ram, base: int, word: int, count: int) -> None:
+    def __init__(self, ram: Ram, base: int, word: int, count: int, big_endian: bool = False) -> None:
         self._ram, self._base, self._word, self._count = ram, base, word, count
+        self._format = f"{'>' if big_endian else '<'}{count}{'Q' if word == 8 else 'I'}"
 
     def _address(self, index: int) -> int:
         if not 0 <= index < self._count:
@@ -95,6 +98,14 @@ class Longs:
     def __len__(self) -> int:
         return self._count
 
+    def read_all(self) -> list[int]:
+        """All of them, as they are in RAM."""
+        raw = self._ram.read(self._base, self._count * self._word)
+        return list(struct.unpack(self._format, raw))
+
+    def write_all(self, longs: list[int]) -> None:
+        self._ram.write(self._base, struct.pack(self._format, *longs))
+
 
 class Gprs(Longs):
     """The 32 general registers; writes to $0 are dropped."""
@@ -107,8 +118,8 @@ class Gprs(Longs):
 class Cop0File:
     """The saved CP0 file in the commpage, by register class: unsigned, of the register's own width."""
 
-    def __init__(self, ram: Ram, base: int, word: int) -> None:
-        self.raw = Longs(ram, base, word, 256)
+    def __init__(self, ram: Ram, base: int, word: int, big_endian: bool = False) -> None:
+        self.raw = Longs(ram, base, word, 256, big_endian)
         self.base, self.word = base, word
 
     def __getitem__(self, register: type[Register]) -> int:
@@ -117,6 +128,16 @@ class Cop0File:
     def __setitem__(self, register: type[Register], value: int) -> None:
         wide = sign_extend(value, 32) if self._mask(register) == 0xFFFFFFFF else value
         self.put(*register.number, wide)
+
+    def update(self, values: Iterable[tuple[type[Register], int]]) -> None:
+        """Many registers with one access to RAM, since each exit to the VMM saves them all."""
+        longs = self.raw.read_all()
+        top = 8 * self.word
+        for register, value in values:
+            value &= self._mask(register)
+            wide = sign_extend(value, 32) if not register.bits64 else value
+            longs[register.index] = wide & (1 << top) - 1
+        self.raw.write_all(longs)
 
     def _mask(self, register: type[Register]) -> int:
         return 0xFFFFFFFF_FFFFFFFF if self.word == 8 and register.bits64 else 0xFFFFFFFF
@@ -199,7 +220,7 @@ class Vcpu:
         self.commpage_address = commpage
         self.block = Longs(ram, block, word, self.layout.size // word)
         self.gpr = Gprs(ram, block, word, 32)
-        self.cop0 = Cop0File(ram, commpage, word)
+        self.cop0 = Cop0File(ram, commpage, word, big_endian)
         self.mode = Mode.OUTSIDE
         self.requests: set[Request] = set()
         self.pending_exceptions = 0

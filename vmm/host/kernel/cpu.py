@@ -4,6 +4,7 @@ Invariant: nothing here runs guest or host instructions but ``run``; every other
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from vmm.arch.cp0.fields import Register
@@ -88,4 +89,5 @@ class Cpu(Protocol):
     def mfc0(self, register: type[Register]) -> int: ...
     def mtc0(self, register: type[Register], value: int) -> None: ...
     def mfgc0(self, register: type[Register]) -> int: ...
+    def mfgc0_each(self, registers: Sequence[type[Register]]) -> list[int]: ...  # those that only moves change
     def mtgc0(self, register: type[Register], value: int) -> None: ...

@@ -5,12 +5,14 @@ looked at yet is in Cause.TI before a write can move it away.
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from vmm.arch.cp0.fields import Register, sign_extended
 from vmm.arch.cp0.registers import EntryLo0, EntryLo1
 from vmm.arch.privileged.cp0 import IN_ENTRY_LO
 from vmm.arch.privileged.translate import XI_BIT
+from vmm.arch.state import GUEST_FILE
 
 ENTRY_LO = (EntryLo0, EntryLo1)
 
@@ -83,6 +85,11 @@ class HostCpu:
 
     def mfgc0(self, register: type[Register]) -> int:
         return self._seen(register, self.core.move_from(register, guest=True))
+
+    def mfgc0_each(self, registers: Sequence[type[Register]]) -> list[int]:
+        """What MFGC0 of each gives; of registers that only moves change, which excludes Count, Cause and LLAddr."""
+        words = self.state.words
+        return [self._seen(register, words[GUEST_FILE + register.index]) for register in registers]
 
     def mtc0(self, register: type[Register], value: int) -> None:
         self.core.move_to(register, self._offered(register, value))

@@ -1,8 +1,12 @@
 """The machine's memory, for those who are not its CPUs: loaders, devices, the host kernel's model, debuggers."""
 from __future__ import annotations
 
+from struct import Struct
+
 from vmm.engine.engine import Engine
 from vmm.engine.store import Memory
+
+NUMBERS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
 class Ram:
@@ -10,7 +14,8 @@ class Ram:
 
     def __init__(self, memory: Memory, engine: Engine, big_endian: bool) -> None:
         self._memory, self._engine = memory, engine
-        self._order = "big" if big_endian else "little"
+        self._bytes = memory.block.bytes
+        self._number = {size: Struct((">" if big_endian else "<") + code) for size, code in NUMBERS.items()}
         self.size = memory.size
 
     def _offset(self, physical: int, size: int) -> int:
@@ -33,7 +38,10 @@ class Ram:
 
     def load(self, physical: int, size: int) -> int:
         """A number in the machine's byte order."""
-        return int.from_bytes(self.read(physical, size), self._order)  # type: ignore[arg-type]
+        number: int = self._number[size].unpack_from(self._bytes, self._offset(physical, size))[0]
+        return number
 
     def store(self, physical: int, size: int, value: int) -> None:
-        self.write(physical, (value & (1 << 8 * size) - 1).to_bytes(size, self._order))  # type: ignore[arg-type]
+        offset = self._offset(physical, size)
+        self._number[size].pack_into(self._bytes, offset, value & (1 << 8 * size) - 1)
+        self._engine.code_changed(offset, size)

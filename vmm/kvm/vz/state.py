@@ -98,8 +98,7 @@ def rows_of(model: CpuModel) -> Rows:
 
 def save(cpu: Cpu, vcpu: Vcpu, rows: Rows) -> None:
     """VZ-21."""
-    for register in rows.registers:
-        vcpu.cop0[register] = cpu.mfgc0(register)
+    vcpu.cop0.update(zip(rows.registers, cpu.mfgc0_each(rows.registers), strict=True))
     if rows.has_guestctl2:
         vcpu.cop0.put(*SAVED_GUESTCTL2, cpu.mfc0(GuestCtl2))
 
