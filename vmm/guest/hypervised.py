@@ -39,6 +39,27 @@ ENOSYS = -1000
 USER = 2
 
 
+class BoardBus:
+    """The board's devices on KVM's I/O bus, so that an access costs no return to the VMM.  What is not on the board goes
+    there: it is the VMM that ends the guest."""
+
+    def __init__(self, board: BoardState) -> None:
+        self._board = board
+
+    def load(self, address: int, size: int) -> int | None:
+        try:
+            return self._board.load(address, size)
+        except BusError:
+            return None
+
+    def store(self, address: int, size: int, value: int) -> bool:
+        try:
+            self._board.store(address, size, value)
+        except BusError:
+            return False
+        return True
+
+
 class HypervisedSystem:
     def __init__(self, request: Request, console: Console) -> None:
         check(request)
@@ -56,6 +77,7 @@ class HypervisedSystem:
         scheduler = self.kernel.scheduler
         clock = BoardClock(scheduler.timers, scheduler.now_ns, scheduler.run_ahead)
         self.board = BoardState(request, console, clock, self.vm, self._interrupt, self._finish)
+        self.vm.io_bus = BoardBus(self.board)
         self._add_memory(rom)
         self.threads = [self._start(n) for n in range(request.cpus)]
 

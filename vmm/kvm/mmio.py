@@ -6,6 +6,7 @@ saved in between repeats it; a store is over when it is reported.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from vmm.kvm import words
 from vmm.kvm.exits import MmioLoad, MmioStore
@@ -76,6 +77,30 @@ def complete_load(vcpu: Vcpu, data: int) -> Emulation:
     vcpu.pc = mmio.io_pc
     vcpu.gpr[mmio.io_gpr] = extended
     mmio.needed = Mmio.NONE
+    return Emulation.DONE
+
+
+class IoBus(Protocol):
+    """Devices inside KVM: an access that one of them takes is over without KVM_RUN returning (L-6)."""
+
+    def load(self, address: int, size: int) -> int | None:
+        """What the device answers; None: no device here, so the VMM is asked."""
+
+    def store(self, address: int, size: int, value: int) -> bool:
+        """Whether a device took it."""
+
+
+def serve_inside(vcpu: Vcpu, bus: IoBus | None) -> Emulation:
+    """After ``emulate_load`` or ``emulate_store`` said DO_MMIO: is it for a device on the bus?  (V-5)"""
+    match vcpu.exit:
+        case MmioStore(address, size, value) if bus is not None and bus.store(address, size, value):
+            vcpu.mmio.needed = Mmio.NONE
+        case MmioLoad(address, size) if bus is not None and (data := bus.load(address, size)) is not None:
+            if complete_load(vcpu, data) is not Emulation.DONE:
+                return Emulation.FAIL
+        case _:
+            return Emulation.DO_MMIO
+    vcpu.exit = None
     return Emulation.DONE
 
 

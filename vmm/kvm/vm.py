@@ -21,6 +21,7 @@ from vmm.kvm.errors import KvmError
 from vmm.kvm.fpu import HostFpu
 from vmm.kvm.gpa import GpaSpace
 from vmm.kvm.hypercall import hypercall
+from vmm.kvm.mmio import IoBus
 from vmm.kvm.quirks import Quirks
 from vmm.kvm.slots import Slot, SlotFlag, SlotTable
 from vmm.kvm.vcpu import Emulation, Mode, Request, Vcpu
@@ -51,6 +52,7 @@ class Vm:
         self.kernel = kernel
         self.quirks = quirks or Quirks()
         self.own_hypercalls = own_hypercalls
+        self.io_bus: IoBus | None = None
         self.slots = SlotTable(kernel.pages.page_size)
         self.gpa_mm: Mm = kernel.new_mm()
         self.gpa = GpaSpace(self.gpa_mm, self.slots, kernel.pages.page_size)

@@ -109,3 +109,37 @@ def test_a_load_is_no_store_mi2() -> None:
 ])
 def test_a_fetch_is_never_a_device_access_mi6(address: int, in_slot: bool, fetch: bool) -> None:
     assert mmio.is_fetch_fault(PC, address, in_slot=in_slot) is fetch
+
+
+class Devices:
+    """A bus with one device of one register."""
+
+    def __init__(self) -> None:
+        self.value = 0xFFFF_FF80
+
+    def load(self, address: int, size: int) -> int | None:
+        return self.value if address == DEVICE else None
+
+    def store(self, address: int, size: int, value: int) -> bool:
+        if address == DEVICE:
+            self.value = value
+        return address == DEVICE
+
+
+def test_a_device_on_the_bus_is_served_inside() -> None:
+    v, bus = vcpu(), Devices()
+    mmio.emulate_load(v, access("lb"), DEVICE, RESUME, release=2)
+    assert mmio.serve_inside(v, bus) is Emulation.DONE
+    assert v.exit is None and v.mmio.needed is Mmio.NONE and v.pc == RESUME
+    loaded = [n for n in range(32) if v.gpr[n] == 0xFFFFFFFF_FFFFFF80]
+    assert len(loaded) == 1
+    mmio.emulate_store(v, access("sw"), DEVICE, RESUME, release=2)
+    assert mmio.serve_inside(v, bus) is Emulation.DONE and v.exit is None and v.mmio.needed is Mmio.NONE
+
+
+def test_what_no_device_takes_goes_to_the_vmm() -> None:
+    for bus in (Devices(), None):
+        v = vcpu()
+        mmio.emulate_load(v, access("lw"), DEVICE + 4, RESUME, release=2)
+        assert mmio.serve_inside(v, bus) is Emulation.DO_MMIO
+        assert v.exit is not None and v.mmio.needed is not Mmio.NONE and v.pc != RESUME

@@ -134,7 +134,7 @@ def _second_stage(trap: Trap, *, write: bool) -> Emulation:
     result = emulate(vcpu, trap.word, gpa, trap.resume(), release=trap.vm.release, wide=vcpu.word == 8)
     if result is Emulation.FAIL:
         raise CannotEmulate(f"device access at guest-physical {gpa:#x}; only plain integer loads and stores can")
-    return result
+    return mmio.serve_inside(vcpu, trap.vm.io_bus)
 
 
 def _is_fetch(trap: Trap, gpa: int) -> bool:
