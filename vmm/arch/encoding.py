@@ -91,11 +91,21 @@ def compatible(one: Encoding, other: Encoding) -> bool:
     """Whether some word fits both, tried with every value of the fields that their relations compare."""
     if (one.match ^ other.match) & one.mask & other.mask:
         return False
-    compared = {f for r in (*one.relations, *other.relations) for f in (r.left, r.right) if f}
-    words = [one.match | other.match]
-    for f in compared:
-        words = [word & ~f.mask | value << f.low for word in words for value in range(1 << f.width)]
+    words = _tried(one.match | other.match, (*one.relations, *other.relations))
     return any(one.fits(word) and other.fits(word) for word in words)
+
+
+def example(encoding: Encoding) -> int:
+    """Some word that fits."""
+    return next(word for word in _tried(encoding.match, encoding.relations) if encoding.fits(word))
+
+
+def _tried(word: int, relations: tuple[Relation, ...]) -> list[int]:
+    """The word with every value of the fields that are compared."""
+    words = [word]
+    for f in dict.fromkeys(f for r in relations for f in (r.left, r.right) if f):
+        words = [one & ~f.mask | value << f.low for one in words for value in range(1 << f.width)]
+    return words
 
 
 def _chain(condition: str, by_name: dict[str, Field | None]) -> list[Relation]:

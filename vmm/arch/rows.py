@@ -57,6 +57,11 @@ class Insn:
     fp: Needs | None
 
     @property
+    def dsp(self) -> bool:
+        """Whether it needs Status.MX, else DSPDis."""
+        return self.ase in ("DSP", "DSPR2")
+
+    @property
     def off(self) -> Field | None:
         """The field that says how many words a branch goes on from the next instruction."""
         return next((f for f in self.encoding.fields if f.name == "off"), None)

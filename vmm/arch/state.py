@@ -51,8 +51,9 @@ def _slots(*rows: tuple[str, int, str]) -> tuple[Slot, ...]:
 # fmt: off
 SLOTS: tuple[Slot, ...] = _slots(
     ("gpr",             32, "general registers; 32-bit values sign-extended"),
-    ("hi",               1, "accumulator, upper word"),
-    ("lo",               1, "accumulator, lower word"),
+    ("hi",               4, "upper words of the accumulators; without DSP the first is the only one"),
+    ("lo",               4, "lower words"),
+    ("dspctl",           1, "DSPControl"),
     ("fpr",             64, "registers of FPU and MSA: of register n the low 64 bits at 2n, the high ones at 2n + 1"),
     ("msacsr",           1, "MSA control and status"),
     ("pc",               1, "address of the next instruction"),

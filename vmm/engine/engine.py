@@ -4,6 +4,7 @@ from __future__ import annotations
 import ctypes
 from typing import Protocol
 
+from vmm.arch.encoding import example
 from vmm.arch.fp import Guard
 from vmm.arch.insns import ROWS
 from vmm.arch.models import CpuModel
@@ -88,7 +89,7 @@ class NativeEngine:
             return lines[at:at + LINE_WORDS]
 
         for n, row in enumerate(ROWS):
-            meant = row if id(row) in has else decode(tree, row.encoding.match)
+            meant = row if id(row) in has else decode(tree, example(row.encoding))
             line = line_of(meant)
             if meant is not None and meant.is_alone(model.release):
                 line[SLOT_OF_LINE] = reserved[SLOT_OF_LINE]

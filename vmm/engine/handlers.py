@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from vmm.arch.cp0.registers import Status
 from vmm.arch.encoding import Field
 from vmm.arch.fp import Needs
 from vmm.arch.privileged import cp0, fpu, memory, msa, vector
@@ -255,6 +256,8 @@ class InlineEmitter(HostArithmetic):
         """What every instruction of the row's kind must be allowed."""
         if self.row.bits == 64:
             self.require(self.state.ops64 != 0, "RI")
+        if self.row.dsp:
+            self.require(self.cp0.on(Status.MX), "DSPDis")
         if self.row.vector:
             for _ in self.when(self.state.vectors != 0):
                 self.become(self.unit.refuser(self.flavour))
@@ -410,6 +413,8 @@ class HeavyEmitter(FunctionEmitter):
             self.call(fpu.enter, self.const(self.row.fp.odd), self.const(self.row.fp.refusal))
         if self.row.bits == 64:
             self.require(self.state.ops64 != 0, "RI")
+        if self.row.dsp:
+            self.require(self.cp0.on(Status.MX), "DSPDis")
         if self.row.vector:
             for _ in self.when(self.state.vectors != 0):
                 self.call(msa.refuse)

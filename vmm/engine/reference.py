@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from vmm.arch.cp0.registers import Status
 from vmm.arch.exceptions import ExcCode
 from vmm.arch.fp import Fcsr
 from vmm.arch.insns import ROWS
@@ -475,6 +476,8 @@ class ReferenceEngine:
         state.next_pc = state.target if in_slot else state.pc + 4
         if insn.cp0:
             cp0.need_cp0(m)
+        if insn.dsp:
+            m.require(m.cp0.on(Status.MX), "DSPDis")
         if insn.vector and m.state.vectors != 0:
             msa.refuse(m)
         if insn.fp:

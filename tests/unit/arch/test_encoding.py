@@ -76,7 +76,8 @@ def test_the_tree_finds_what_a_search_finds(core: tuple[int, int], word: int) ->
 
 @pytest.mark.parametrize("core", CORES, ids=lambda c: f"r{c[0]}-{c[1]}")
 def test_a_core_has_one_row_for_a_mnemonic(core: tuple[int, int]) -> None:
-    names = [row.name for row in available(ROWS, release=core[0], bits=core[1], ases=ASES)]
+    names = [row.name for row in available(ROWS, release=core[0], bits=core[1], ases=ASES)
+             if not (row.dsp and row.encoding.relations)]      # MULT and its like, with an accumulator of DSP
     assert sorted(names) == sorted(set(names))
 
 

@@ -47,7 +47,6 @@ WIDE: dict[type[Register], Cell] = {
 NO_FPU: tuple[Bits, ...] = (Status.CU1, Status.FR, Status.RE)
 MIPS16 = "MIPS16 (Config1.CA)"
 MT = ("multi-threading (Config3.MT)", "shadow register sets (SRSCtl.HSS)")
-DSP = "DSP (Config3.DSPP, DSP2P)"
 
 # fmt: off
 _4KC = CpuModel(
@@ -81,15 +80,15 @@ _24KC = CpuModel(
 _34KF = CpuModel(
     name="34Kf",
     description="MIPS32 release 2 core with 64 TLB entries, after one thread of a MIPS 34Kf",
-    not_modelled=(*NEVER, MIPS16, *MT, DSP),
-    release=2, bits=32, ases=frozenset(), tlb_entries=64, guest_tlb_entries=0, segbits=32, pabits=32,
+    not_modelled=(*NEVER, MIPS16, *MT),
+    release=2, bits=32, ases=frozenset({"DSP"}), tlb_entries=64, guest_tlb_entries=0, segbits=32, pabits=32,
     fir=0x0073_9500,
     root={**RELEASE2, **VECTORED, **tlb_registers(64), **NARROW,
         PRId:      Cell(0x0001_9500),
-        Status:    Cell(0x0040_0004, without(0x3778_FF1F, Status.RE, Status.MX)),
+        Status:    Cell(0x0040_0004, without(0x3778_FF1F, Status.RE)),
         Config:    Cell(0x8000_0482, Config.K0.mask),
         Config1:   Cell(without(0xFE19_0C8F, Config1.WR, Config1.CA)),
-        Config3:   Cell(without(0x0000_0424, Config3.MT, Config3.DSPP)),
+        Config3:   Cell(without(0x0000_0424, Config3.MT)),
     },
     guest={},
 )
@@ -97,15 +96,15 @@ _34KF = CpuModel(
 _74KF = CpuModel(
     name="74Kf",
     description="MIPS32 release 2 core with 16 TLB entries, after the MIPS 74Kf",
-    not_modelled=(*NEVER, MIPS16, DSP),
-    release=2, bits=32, ases=frozenset(), tlb_entries=16, guest_tlb_entries=0, segbits=32, pabits=32,
+    not_modelled=(*NEVER, MIPS16),
+    release=2, bits=32, ases=frozenset({"DSP", "DSPR2"}), tlb_entries=16, guest_tlb_entries=0, segbits=32, pabits=32,
     fir=0x0073_9300,
     root={**RELEASE2, **VECTORED, **tlb_registers(16), **NARROW,
         PRId:      Cell(0x0001_9700),
-        Status:    Cell(0x0040_0004, without(0x3778_FF1F, Status.RE, Status.MX)),
+        Status:    Cell(0x0040_0004, without(0x3778_FF1F, Status.RE)),
         Config:    Cell(0x8000_0482, Config.K0.mask),
         Config1:   Cell(without(0x9E19_0C8F, Config1.WR, Config1.CA)),
-        Config3:   Cell(without(0x0000_0C20, Config3.DSPP, Config3.DSP2P)),
+        Config3:   Cell(0x0000_0C20),
     },
     guest={},
 )

@@ -11,6 +11,8 @@ from vmm.arch.insns.branch import branch
 from vmm.arch.insns.compact import compact
 from vmm.arch.insns.coprocessor import coprocessor
 from vmm.arch.insns.crc import crc
+from vmm.arch.insns.dsp.accumulate import accumulate as dsp_accumulate
+from vmm.arch.insns.dsp.lanes import lanes as dsp_lanes
 from vmm.arch.insns.eva import eva
 from vmm.arch.insns.fp_arith import fp_arith
 from vmm.arch.insns.fp_move import fp_move
@@ -33,6 +35,7 @@ from vmm.arch.insns.virtual import vz
 from vmm.arch.rows import Insn
 
 FAMILIES = (arith, logic, shift, muldiv, move, bitfield, branch, memory, trap, system, vz, release6, pcrel, compact,
-            crc, eva, fp_move, fp_arith, fp_paired, coprocessor, msa_arith, msa_bits, msa_element, msa_memory, msa_float)
+            crc, eva, dsp_lanes, dsp_accumulate, fp_move, fp_arith, fp_paired, coprocessor, msa_arith, msa_bits,
+            msa_element, msa_memory, msa_float)
 
 ROWS: tuple[Insn, ...] = tuple(row for family in FAMILIES for row in family)
