@@ -22,7 +22,7 @@ ENUMS: dict[Bits, type[IntEnum]] = {Cause.ExcCode: ExcCode, GuestCtl0.GExcCode: 
 _STANDARD = (
     ("org.gnu.gdb.mips.cpu", (Kind.GPR, Kind.HI, Kind.LO, Kind.PC), range(38)),
     ("org.gnu.gdb.mips.cp0", (Kind.CP0,), range(38)),
-    ("org.gnu.gdb.mips.fpu", (Kind.ABSENT,), range(38, 72)),
+    ("org.gnu.gdb.mips.fpu", (Kind.FPU,), range(38, 72)),
 )
 
 
@@ -51,7 +51,7 @@ def _feature(name: str, rows: list[Row]) -> Iterator[str]:
 def _type_of(row: Row) -> str:
     if row.register is not None and has_fields(row.register):
         return f"{row.name}_fields"
-    if row.kind is Kind.ABSENT and row.size == 8:
+    if row.kind is Kind.FPU and row.size == 8:
         return "ieee_double"
     return f"uint{8 * row.size}"
 

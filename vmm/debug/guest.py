@@ -10,13 +10,13 @@ from abc import abstractmethod
 from collections.abc import Callable
 
 from vmm.arch.cp0.fields import Register, sign_extended
-from vmm.arch.cp0.registers import EPC, Cause, Count, GTOffset, GuestCtl0, GuestCtl1
+from vmm.arch.cp0.registers import EPC, Cause, Count, GTOffset, GuestCtl0, GuestCtl1, Status
 from vmm.arch.exceptions import ExcCode, GExcCode
 from vmm.arch.state import GUEST_FILE, ROOT_FILE
-from vmm.debug.host import core_register, set_core_register
+from vmm.debug.host import CpuFpu, core_register, set_core_register
 from vmm.debug.layout import Kind, Row, layout
 from vmm.debug.snapshot import Snapshot
-from vmm.debug.view import Locate, View
+from vmm.debug.view import FpuView, Locate, View
 from vmm.engine.cpu import Cpu
 from vmm.gdbstub.target import MemoryFault, TargetError
 from vmm.guest.hypervised import HypervisedSystem
@@ -95,6 +95,13 @@ class GuestView(View):
             case _:
                 vcpu.pc = value
 
+    def fpu(self) -> FpuView:
+        """The registers are in the CPU while the host lends it, else with the vCPU."""
+        vcpu, paired = self.vcpu, not self.cp0_reader()(Status) & Status.FR.mask
+        if vcpu.fpu.fpu_in_use or vcpu.fpu.msa_in_use:
+            return CpuFpu(self.machine.cpus[vcpu.last_sched_cpu], paired)
+        return SavedFpu(vcpu, self.machine.cpus[0].state.fir, paired)
+
     def count(self) -> int:
         """Count as software keeps it, without the side effects of a guest's read."""
         timer = self.timer
@@ -132,6 +139,35 @@ def exit_name(vcpu: Vcpu) -> str:
 
 def _name(codes: type[ExcCode] | type[GExcCode], code: int) -> str:
     return next((member.name for member in codes if member == code), str(code))
+
+
+class SavedFpu(FpuView):
+    """With a vCPU that does not have the unit now."""
+
+    def __init__(self, vcpu: Vcpu, fir: int, paired: bool) -> None:
+        self._held, self._fir, self._paired = vcpu.fpu, fir, paired
+
+    @property
+    def paired(self) -> bool:
+        return self._paired
+
+    def word(self, n: int) -> int:
+        return self._held.vectors[n] & (1 << 64) - 1
+
+    def set_word(self, n: int, value: int) -> None:
+        self._held.vectors[n] = self._held.vectors[n] >> 64 << 64 | value & (1 << 64) - 1
+
+    @property
+    def fir(self) -> int:
+        return self._fir
+
+    @property
+    def fcsr(self) -> int:
+        return self._held.fcr31
+
+    @fcsr.setter
+    def fcsr(self, value: int) -> None:
+        self._held.fcr31 = value
 
 
 class VzView(GuestView):

@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vmm.arch.cp0.fields import Register, sign_extended
-from vmm.arch.cp0.registers import BadInstr, BadInstrP, BadVAddr, Cause, EntryLo0, EntryLo1
+from vmm.arch.cp0.registers import BadInstr, BadInstrP, BadVAddr, Cause, EntryLo0, EntryLo1, Status
 from vmm.arch.privileged import cp0, timer
 from vmm.arch.state import ROOT_FILE
 from vmm.debug.layout import Kind, Row, layout
 from vmm.debug.snapshot import Snapshot
-from vmm.debug.view import Locate, View
+from vmm.debug.view import FpuView, Locate, View
 from vmm.engine.cpu import Cpu
 from vmm.engine.reference import Numbers
 from vmm.engine.store import Memory
@@ -33,6 +33,9 @@ class HostView(View):
 
     def set_core(self, row: Row, value: int) -> None:
         set_core_register(self.cpu, row, value)
+
+    def fpu(self) -> FpuView:
+        return CpuFpu(self.cpu, not self.cpu.root[Status] & Status.FR.mask)
 
     def cp0_reader(self) -> Callable[[type[Register]], int]:
         return Snapshot(self.cpu).root
@@ -62,6 +65,35 @@ class HostView(View):
             return physical
 
         return locate
+
+
+class CpuFpu(FpuView):
+    """In a CPU."""
+
+    def __init__(self, cpu: Cpu, paired: bool) -> None:
+        self._state, self._paired = cpu.state, paired
+
+    @property
+    def paired(self) -> bool:
+        return self._paired
+
+    def word(self, n: int) -> int:
+        return self._state.array("fpr")[2 * n]
+
+    def set_word(self, n: int, value: int) -> None:
+        self._state.array("fpr")[2 * n] = value
+
+    @property
+    def fir(self) -> int:
+        return self._state.fir
+
+    @property
+    def fcsr(self) -> int:
+        return self._state.fcsr
+
+    @fcsr.setter
+    def fcsr(self, value: int) -> None:
+        self._state.fcsr = value & self._state.fcsr_writable | self._state.fcsr & ~self._state.fcsr_writable
 
 
 def core_register(cpu: Cpu, row: Row) -> int:

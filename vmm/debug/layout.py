@@ -23,7 +23,7 @@ class Kind(Enum):
     LO = "lo"
     PC = "pc"
     CP0 = "CP0 register"
-    ABSENT = "part of a unit that the machine does not have"
+    FPU = "register of the FPU, with no value where there is none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,9 @@ def _cp0() -> Iterator[Row]:
 def _fpu() -> Iterator[Row]:
     """GDB drops a description without them."""
     for n in range(32):
-        yield Row(FIRST_FPR + n, f"f{n}", 8, Kind.ABSENT)
-    yield Row(FCSR, "fcsr", 4, Kind.ABSENT)
-    yield Row(FIR, "fir", 4, Kind.ABSENT)
+        yield Row(FIRST_FPR + n, f"f{n}", 8, Kind.FPU)
+    yield Row(FCSR, "fcsr", 4, Kind.FPU)
+    yield Row(FIR, "fir", 4, Kind.FPU)
 
 
 def _others(present: Iterable[type[Register]]) -> Iterator[Row]:

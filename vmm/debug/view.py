@@ -10,13 +10,52 @@ from collections.abc import Callable
 
 from vmm.arch.cp0.fields import Register, sign_extended
 from vmm.debug.addresses import forms
-from vmm.debug.layout import Kind, Row
+from vmm.debug.layout import FCSR, FIR, FIRST_FPR, Kind, Row
 from vmm.debug.snapshot import PAGE
 from vmm.gdbstub.target import MemoryFault, TargetError
 from vmm.host.machine import Machine
 
 Locate = Callable[[int], int]
 ADDRESS_MASK = (1 << 64) - 1
+
+
+class FpuView(ABC):
+    """The FPU's registers by number; with Status.FR clear, an odd one is the upper half of the even one before it."""
+
+    @property
+    @abstractmethod
+    def paired(self) -> bool:
+        """Status.FR is clear."""
+
+    @abstractmethod
+    def word(self, n: int) -> int:
+        """The low 64 bits of register ``n``."""
+
+    @abstractmethod
+    def set_word(self, n: int, value: int) -> None: ...
+
+    @property
+    @abstractmethod
+    def fir(self) -> int: ...
+
+    fcsr: int
+
+    def read(self, number: int) -> int:
+        if number in (FCSR, FIR):
+            return self.fcsr if number == FCSR else self.fir
+        n = number - FIRST_FPR
+        return self.word(n - 1) >> 32 if self.paired and n % 2 else self.word(n)
+
+    def write(self, number: int, value: int) -> None:
+        n = number - FIRST_FPR
+        if number == FIR:
+            raise TargetError("fir: the FPU's identification cannot be written")
+        if number == FCSR:
+            self.fcsr = value
+        elif self.paired and n % 2:
+            self.set_word(n - 1, self.word(n - 1) & 0xFFFF_FFFF | (value & 0xFFFF_FFFF) << 32)
+        else:
+            self.set_word(n, value)
 
 
 class View(ABC):
@@ -52,8 +91,11 @@ class View(ABC):
         row = self.row(number)
         if value == self._now(row):
             return
-        if row.kind is Kind.ABSENT:
-            raise TargetError(f"{row.name}: this machine has no FPU")
+        if row.kind is Kind.FPU:
+            if not self.machine.model.fpu:
+                raise TargetError(f"{row.name}: this machine has no FPU")
+            self.fpu().write(row.number, value)
+            return
         if row.size == 8 and self.bits == 32 and row.kind is not Kind.CP0:
             value = sign_extended(value)
         if row.register is not None:
@@ -62,8 +104,8 @@ class View(ABC):
             self.set_core(row, value)
 
     def _value(self, row: Row, read: Callable[[type[Register]], int]) -> int | None:
-        if row.kind is Kind.ABSENT:
-            return None
+        if row.kind is Kind.FPU:
+            return self.fpu().read(row.number) if self.machine.model.fpu else None
         value = self.core(row) if row.register is None else read(row.register)
         return None if value is None else value & (1 << 8 * row.size) - 1
 
@@ -73,6 +115,10 @@ class View(ABC):
 
     @abstractmethod
     def set_core(self, row: Row, value: int) -> None: ...
+
+    @abstractmethod
+    def fpu(self) -> FpuView:
+        """Where the FPU's registers are now."""
 
     @abstractmethod
     def cp0_reader(self) -> Callable[[type[Register]], int]:

@@ -174,8 +174,28 @@ def test_hardware_set_registers_can_be_set(bare: DebugTarget) -> None:
     assert bare.read_register(HOST, 35) == (0x1234).to_bytes(8, "little")
     assert Cause.ExcCode.of(cpu.root[Cause]) == 8
     assert cpu.root[Status] & Status.IM.mask == Status.IM.mask
-    with pytest.raises(TargetError, match="no FPU"):
-        bare.write_register(HOST, 38, bytes(7) + b"\1")
+
+
+def test_floating_point_registers_are_the_cpus_and_an_odd_one_is_half_of_an_even_one(bare: DebugTarget) -> None:
+    cpu = bare.system.machine.cpus[0]
+    cpu.root[Status] &= ~Status.FR.mask
+    bare.write_register(HOST, 38 + 4, (0x1122_3344_5566_7788).to_bytes(8, "little"))
+    assert cpu.state.array("fpr")[2 * 4] == 0x1122_3344_5566_7788
+    assert bare.read_register(HOST, 38 + 5) == (0x1122_3344).to_bytes(8, "little")
+    bare.write_register(HOST, 38 + 5, (0xAABB_CCDD).to_bytes(8, "little"))
+    assert bare.read_register(HOST, 38 + 4) == (0xAABB_CCDD_5566_7788).to_bytes(8, "little")
+    bare.write_register(HOST, 70, (3).to_bytes(4, "little"))
+    assert cpu.state.fcsr & 3 == 3
+    with pytest.raises(TargetError, match="fir"):
+        bare.write_register(HOST, 71, bytes(4))
+
+
+def test_a_guests_floating_point_registers_are_found_where_they_are(te: DebugTarget) -> None:
+    vcpu = te.system.vcpus[0]
+    guest = te.threads(2)[0].id
+    te.write_register(guest, 38 + 6, (0x0102_0304_0506_0708).to_bytes(8, "little"))
+    assert vcpu.fpu.vectors[6] == 0x0102_0304_0506_0708
+    assert te.read_register(guest, 38 + 6) == (0x0102_0304_0506_0708).to_bytes(8, "little")
 
 
 def test_a_guests_breakpoint_does_not_stop_the_host_at_that_address(te: DebugTarget) -> None:
