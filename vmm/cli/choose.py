@@ -12,6 +12,7 @@ from vmm.cli.options import RUN, Option
 from vmm.errors import ConfigError
 from vmm.guest.board import find_board, parse_size
 from vmm.guest.console import Console
+from vmm.guest.disk import FileDisk
 from vmm.guest.image import Image, load_image, parse_image
 from vmm.guest.placement import TE_KSEG0, Mode
 from vmm.guest.system import Request, System
@@ -65,7 +66,7 @@ def request_from(options: Namespace) -> Request:
         image=image, mode=mode, cpu=_cpu(image, mode, options.cpu), board=board, ram_size=memory,
         host_cpus=max(options.host_cpus, options.cpus) if mode == "bare" else options.host_cpus,
         cpus=options.cpus, command_line=options.arguments, initrd=_initrd(options.initrd),
-        engine=options.engine)
+        engine=options.engine, disk=None if options.disk is None else FileDisk(options.disk))
 
 
 def _image_and_mode(path: str | None, wanted: Mode | None) -> tuple[Image, Mode]:

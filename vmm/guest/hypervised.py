@@ -19,6 +19,7 @@ from vmm.guest.image import Segment
 from vmm.guest.system import BoardState, Ending, Interrupted, Request, check, memory_pieces, plan_boot
 from vmm.host.kernel.kernel import Kernel
 from vmm.host.machine import Machine
+from vmm.kvm.errors import KvmError
 from vmm.kvm.exits import Exit, Hypercall, InternalError, Intr, MmioLoad, MmioStore
 from vmm.kvm.run import thread
 from vmm.kvm.slots import Slot, SlotFlag
@@ -37,6 +38,25 @@ DEBUG_STOPS = (Stop.BREAK, Stop.WATCH, Stop.STEP)
 V0 = 2
 ENOSYS = -1000
 USER = 2
+
+
+class GuestMemory:
+    """A guest's RAM as its bus masters see it."""
+
+    def __init__(self, vm: Vm) -> None:
+        self._vm = vm
+
+    def read(self, physical: int, size: int) -> bytes:
+        try:
+            return self._vm.read(physical, size)
+        except KvmError as error:
+            raise IndexError(str(error)) from None
+
+    def write(self, physical: int, data: bytes) -> None:
+        try:
+            self._vm.write(physical, data)
+        except KvmError as error:
+            raise IndexError(str(error)) from None
 
 
 class BoardBus:
@@ -76,7 +96,7 @@ class HypervisedSystem:
         self.vm = Vm(self.kernel, vz_backend(vz_host(self.kernel)) if request.mode == "vz" else TrapAndEmulate)
         scheduler = self.kernel.scheduler
         clock = BoardClock(scheduler.timers, scheduler.now_ns, scheduler.run_ahead)
-        self.board = BoardState(request, console, clock, self.vm, self._interrupt, self._finish)
+        self.board = BoardState(request, console, clock, GuestMemory(self.vm), self._interrupt, self._finish)
         self.vm.io_bus = BoardBus(self.board)
         self._add_memory(rom)
         self.threads = [self._start(n) for n in range(request.cpus)]

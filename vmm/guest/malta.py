@@ -12,15 +12,18 @@ from vmm.guest.bus import Bus, Piece, Unclaimed
 from vmm.guest.devices.gt64120 import IO, ISD, MEMORY0, MEMORY1, Gt64120
 from vmm.guest.devices.i8254 import I8254, PortB
 from vmm.guest.devices.i8259 import I8259, TriggerModes
+from vmm.guest.devices.ide import IdeChannel
 from vmm.guest.devices.mc146818 import Mc146818
 from vmm.guest.devices.pci import COMMAND_MASTER, COMMAND_ONES, Identity, PciBus, PciFunction
 from vmm.guest.devices.piix4 import PIRQ, IsaBridge, PowerFunction, PowerManagement, ResetControl, SmBus, Uhci, usb
+from vmm.guest.devices.piix4_ide import BusMaster, ControlPort, IdeFunction
 from vmm.guest.devices.window import Device
 from vmm.guest.outside import CpuPin, Line, Outside
 
 INTERRUPT_PIN = 2                                           # of the CPU: the interrupt controllers' output
 ISA_PORTS, PCI_MEMORY = 0x1_0000_0000, 0x1_0000_0000        # sizes of the PCI address spaces
 CASCADE = 2
+IDE_IRQS = 14, 15
 ISA_EDGE_ONLY = 0x07, 0x21                                  # inputs that cannot be level-triggered: 0, 1, 2; 8, 13
 SOUTH_BRIDGE = 10                                           # its slot
 
@@ -94,12 +97,21 @@ class MaltaChipset:
         self.isa = IsaBridge(self.set_irq)
         self._plug("pci0a.0", SOUTH_BRIDGE, 0, self.isa)
         self._add("reset", ResetControl(self._outside.reset), 0xCF9)
+        self._ide()
         uhci, smbus = Uhci(self._outside.clock), SmBus()
         management = PowerManagement(self._outside.clock, self._outside.power_off)
         for name, device in (("uhci", uhci), ("pm", management), ("smbus", smbus)):
             self._add(name, device)
         self._plug("pci0a.2", SOUTH_BRIDGE, 2, usb(uhci))
         self._plug("pci0a.3", SOUTH_BRIDGE, 3, PowerFunction(management, smbus))
+
+    def _ide(self) -> None:
+        first, second = (IdeChannel(partial(self.set_irq, irq), disk)
+                         for irq, disk in zip(IDE_IRQS, (self._outside.disk, None), strict=True))
+        controls = ControlPort(first), ControlPort(second)
+        master = BusMaster((first, second), self._outside.memory)
+        self.devices |= {"ide1": first, "ide2": second, "ide1ctl": controls[0], "ide2ctl": controls[1], "idedma": master}
+        self._plug("pci0a.1", SOUTH_BRIDGE, 1, IdeFunction((first, second), controls, master))
 
     def _plug(self, name: str, slot: int, number: int, function: PciFunction) -> None:
         self.pci.plug(slot, number, function)

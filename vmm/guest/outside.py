@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from vmm.guest.devices.time import Clock
+from vmm.guest.disk import Disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +45,4 @@ class Outside:
     transmit: Callable[[str, int], None]                    # port, byte
     reset: Callable[[], None]
     power_off: Callable[[], None]
+    disk: Disk | None = None                                # on the first IDE channel

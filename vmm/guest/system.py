@@ -20,6 +20,7 @@ from vmm.guest.bus import BusError
 from vmm.guest.clock import BoardClock
 from vmm.guest.console import Console
 from vmm.guest.devices.malta_fpga import MaltaFpga
+from vmm.guest.disk import Disk
 from vmm.guest.image import Image
 from vmm.guest.outside import Memory, Outside
 from vmm.guest.placement import Mode
@@ -45,6 +46,7 @@ class Request:
     engine: str = "native"
     page_shift: int | None = None
     start: datetime = SWITCHED_ON
+    disk: Disk | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class BoardState:
         self._pins: dict[int, bool] = {}
         self._console_port = request.board.console
         outside = Outside(request.image.big_endian, clock, memory, request.start, self._pin, self._transmit,
-                          self._reset, self._power_off)
+                          self._reset, self._power_off, request.disk)
         self.built: Built = request.board.build(outside)
 
     def _pin(self, pin: int, level: bool) -> None:
