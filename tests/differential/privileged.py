@@ -21,7 +21,7 @@ SYSCALLS_AT = 0x8020_0000
 """1 MiB of SYSCALL instructions."""
 KERNEL, SUPERVISOR, USER = 0, 8, 16
 NOT_PROBED = frozenset({"Count", "Compare", "Random", "Debug", "PRId", "Status", "EBase", "Wired", "Index", "PageMask",
-                        "LLAddr", "PWCtl", "SegCtl0", "SegCtl1", "SegCtl2", "CMGCRBase", "Config7", "Config6", "GuestCtl0",
+                        "LLAddr", "PWCtl", "SegCtl1", "CMGCRBase", "Config7", "Config6", "GuestCtl0",
                         "GuestCtl0Ext", "GuestCtl1", "GuestCtl2", "GTOffset", "MAAR", "MAARI"})
 """Live, dangerous to the program itself, or without a legal random value."""
 MASKS = (0, 0x6000, 0x1_E000, 0x7_E000, 0x1F_E000, 0x7F_E000)
@@ -227,6 +227,107 @@ class Writer:
         self.p.case(f"segment {what} {va:#x} mode {mode:#x} #{n}",
                     self.access(mode, 0, base, what + "\nnop\nsyscall\n"))
 
+    def segment_control(self, n: int) -> None:
+        """Any layout in which the program itself still runs: kseg0, and user code at the bottom."""
+        r = self.random
+        mode = self.modes()
+
+        def config(modes: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 7)) -> int:
+            return r.choice((0, 0, r.randrange(8))) << 9 | r.choice(modes) << 4 | r.randrange(2) << 3 | 3
+
+        bottom = config((3, 4)) if mode & 0x18 else config((3, 4, 7))
+        bottom = bottom & 0x7F if (bottom >> 4 & 7) == 7 else bottom
+        layout = (self.move_to(5, config() << 16 | config(), 2) + self.move_to(5, 0x0003_0000 | config(), 3)
+                  + self.move_to(5, bottom << 16 | config(), 4))
+        base = r.choice((0x1000_0000, 0x4000_0000, 0x7000_0000, 0xA000_0000, 0xC000_0000, 0xE000_0000))
+        va = sx(base + 0x10_0000 + r.randrange(0x1000) * 4)
+        erl = r.choice((0, 0, 0, 4)) if not mode & 0x18 else 0
+        enter = self.enter(mode) if mode & 0x18 else layout + self.move_to(12, mode | erl) + "ehb\n"
+        if mode & 0x18:
+            enter = enter.replace("la $9", layout + "ehb\nla $9")
+        text = enter.replace("eret\n", self.p.load(11, va) + "eret\n") if mode & 0x18 else (
+            enter + self.p.load(11, va))
+        self.p.case(f"segctl {va:#x} mode {mode:#x} erl {erl} #{n}", text + "lw $8, 0($11)\nsyscall\n",
+                    self.move_to(5, 0x0020_0010, 2) + self.move_to(5, 0x0003_0002, 3)
+                    + self.move_to(5, 0x003A_043A, 4) + "ehb\n")
+
+    def walker(self, n: int) -> None:
+        """Random tables of one or two directories, with huge pages, good and bad pointers, and one access."""
+        r = self.random
+        root, directory, table = 0x8040_0000, 0x8041_0000, 0x8042_0000
+        huge, dph, psn, ptew = r.randrange(2), r.randrange(2), r.choice((6, 7, 8)), r.randrange(2)
+        pti, ptw = r.choice((12, 12, 14, 16)), r.choice((4, 6, 8))
+        mdi = r.choice((pti + ptw, 20, 21))
+        mdw, gdw = r.choice((0, 3, 5)), r.choice((0, 2, 4))
+        gdi, ptei = mdi + max(mdw, 1), r.choice((6, 6, 7, 2, 8))
+        shift, leaf = 2 + (ptew & huge), 2 + ptew
+        va = r.choice((0x1000_0000, 0xC000_0000)) | r.getrandbits(26) & ~3
+        text, levels = "", []
+        if gdw:
+            levels.append((root, gdi, gdw))
+        if mdw:
+            levels.append((directory if gdw else root, mdi, mdw))
+        following = [*(base for base, _, _ in levels[1:]), table][:len(levels)]
+        for (base, index, width), to in zip(levels, following, strict=True):
+            at = base | (va >> index & (1 << width) - 1) << shift
+            bad = r.random() < 0.07
+            word = r.choice((0, to | 1, 0x3000_0000)) if bad else to
+            if huge and r.random() < 0.3:
+                word = self.table_entry(ptei, 0x20_0000 >> 12) | 1 << psn
+                text += self.poke(at ^ 1 << leaf, self.table_entry(ptei, 0x30_0000 >> 12))
+                text += self.poke((at ^ 1 << leaf) + 4, 0) if leaf == 3 else ""
+            text += self.poke(at, word) + (self.poke(at + 4, 0) if shift == 3 else "")
+        pair = table | (va >> pti & (1 << ptw) - 1) >> 1 << leaf + 1
+        pages = 0x10_0000 >> 12
+        for half in range(2):
+            text += self.poke(pair + (half << leaf), self.table_entry(ptei, pages + r.randrange(16) * 16))
+            text += self.poke(pair + (half << leaf) + 4, 0) if leaf == 3 else ""
+        field = gdi << 24 | 2 << 18 | mdi << 12 | pti << 6 | ptei
+        size = gdw << 24 | mdw << 12 | ptw << 6 | ptew
+        text += (self.move_to(5, 0xC800_0000, 1) + self.move_to(5, root, 5) + self.move_to(5, field, 6)
+                 + self.move_to(5, size, 7) + self.move_to(6, 1 << 31 | dph << 7 | huge << 6 | psn, 6) + "ehb\n")
+        insn = r.choice(("lw $8, 0($11)", "lw $8, 0($11)", "sw $0, 0($11)"))
+        text += self.p.load(11, va) + insn + "\nehb\n" + self.move_to(6, 0, 6) + "ehb\n" + (
+            self.move_to(10, va & ~0x1FFF) + "ehb\ntlbp\nehb\ntlbr\nehb\nmfc0 $9, $0\nsrl $9, $9, 31\n"
+            + self.p.log(8) + self.p.log(9)
+            + "mfc0 $9, $5\nori $9, $9, 0x1FFF\nnor $9, $9, $0\nmfc0 $8, $10\nand $8, $8, $9\n"
+            + self.p.log(8) + self.logs((2, 3, 5)))
+        self.p.case(f"walk {va:#x} field {field:#x} size {size:#x} huge {huge} dph {dph} psn {psn} #{n}", text,
+                    self.move_to(6, 0, 6) + self.move_to(5, 0, 1) + self.flush())
+
+    def poke(self, address: int, word: int) -> str:
+        return self.p.load(9, address) + self.p.load(10, word) + "sw $10, 0($9)\n"
+
+    def table_entry(self, ptei: int, pfn: int) -> int:
+        """A page as the walker finds it: EntryLo shifted up, with RI and XI below."""
+        r = self.random
+        lo = pfn << 6 | 3 << 3 | r.choice((7, 7, 6, 3, 2, 0))
+        return lo << ptei & 0xFFFF_FFFF | r.choice((0, 0, 0, 1, 2)) << ptei - 2 & 0xFFFF_FFFF
+
+    def flush(self) -> str:
+        """Every entry but the wired one to an address of its own."""
+        n = len(self.p.names)
+        size = Config1(self.model.reset(Config1)).MMUSize + 1
+        return f"""
+            ori $10, $0, 1
+            {self.p.load(11, 0x8000_2000)}
+            mtc0 $0, $2
+            mtc0 $0, $3
+            mtc0 $0, $5
+        flush{n}:
+            mtc0 $10, $0
+            mtc0 $11, $10
+            ehb
+            tlbwi
+            addiu $11, $11, 0x2000
+            addiu $10, $10, 1
+            ori $12, $0, {size}
+            bne $10, $12, flush{n}
+            nop
+            mtc0 $0, $10
+            ehb
+        """
+
     def soft_interrupts(self, n: int) -> None:
         r = self.random
         spacing, lines, iv = r.choice((0, 1, 2, 4, 8, 16)), r.randrange(1, 4), r.randrange(2)
@@ -236,8 +337,13 @@ class Writer:
                     self.move_to(13, 0) + self.move_to(12, 0, 1))
 
     def kinds(self) -> dict[str, Callable[[int], None]]:
-        return {"masks": self.masks, "status": self.status, "faults": self.faults, "tlb": self.tlb,
-                "segments": self.segments, "interrupts": self.soft_interrupts}
+        kinds = {"masks": self.masks, "status": self.status, "faults": self.faults, "tlb": self.tlb,
+                 "segments": self.segments, "interrupts": self.soft_interrupts}
+        if Config3(self.model.reset(Config3)).SC and self.model.bits == 32:
+            kinds["segctl"] = self.segment_control
+        if Config3(self.model.reset(Config3)).PW and self.model.bits == 32:
+            kinds["walker"] = self.walker
+        return kinds
 
 
 def write(cpu: str, big_endian: bool, seed: int, count: int, only: str | None = None) -> Program:

@@ -179,11 +179,11 @@ def start_state(r: Random, rig: Rig) -> None:
     if "MSA" in rig.model.ases:
         vectors(r, rig)
     size = r.choice((4, 8, rig.model.tlb_entries))
-    state.array("tlb_size")[0] = size
+    state.array("tlb_size")[0] = state.array("vtlb_size")[0] = size
     file_of(r, rig, "root", "root_writable", "root_cp0")
     tlb_entries(r, rig, "root_tlb", size)
     if state.has_vz:
-        state.array("tlb_size")[1] = r.choice((4, 8))
+        state.array("tlb_size")[1] = state.array("vtlb_size")[1] = r.choice((4, 8))
         file_of(r, rig, "guest", "guest_writable", "guest_cp0")
         tlb_entries(r, rig, "guest_tlb", 8)
         cpu.root[GuestCtl0] |= r.choice((0, GuestCtl0.GM.mask)) | r.choice((0, GuestCtl0.CP0.mask | GuestCtl0.AT.mask))

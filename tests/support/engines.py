@@ -83,7 +83,8 @@ class Rig:
             setattr(state, name, 0)
         for n in range(COUNT["break_bits"]):
             state.array("break_bits")[n] = 0
-        state.array("tlb_size")[0], state.array("tlb_size")[1] = self.model.tlb_entries, self.model.guest_tlb_entries
+        for name in ("tlb_size", "vtlb_size"):
+            state.array(name)[0], state.array(name)[1] = self.model.tlb_entries, self.model.guest_tlb_entries
         self.cpu.reset()
         self.cpu.engine.forget()
         self.events.clear()

@@ -19,6 +19,7 @@ class CpuModel:
     ``bits``: 32 or 64.  ``segbits``, ``pabits``: width of virtual and physical addresses.
     ``fir``, ``msair``: what the identity registers read: CFC1's FIR with an FPU, CFCMSA's MSAIR with MSA.
     ``fcsr``, ``fcsr_writable``: FCSR after reset, and the bits that CTC1 changes, on a core with an FPU.
+    ``cycles_event``, ``instructions_event``: numbers of the performance counters' events.
     ``ccres``: pipeline cycles a tick of Count.  ``synci_step``: bytes that one SYNCI reaches.
     """
     name: str
@@ -39,6 +40,8 @@ class CpuModel:
     msair: int = 0
     ccres: int = 2
     synci_step: int = 32
+    cycles_event: int = 0
+    instructions_event: int = 1
 
     @property
     def fpu(self) -> bool:

@@ -11,9 +11,12 @@ from __future__ import annotations
 from vmm.arch.core import CpuModel as CpuModel
 from vmm.arch.cores import more_before_6, release6
 from vmm.arch.cores.unmodelled import NEVER as _NEVER
+from vmm.arch.cores.unmodelled import NEVER_WITH_UNITS as _NEVER_WITH_UNITS
 from vmm.arch.cp0.cells import (
     EVERY_CORE,
     RELEASE5,
+    SEGMENT_REGISTERS,
+    WALKER_REGISTERS,
     Cell,
     bits_of,
     entry_lo,
@@ -42,11 +45,11 @@ from vmm.arch.cp0.registers import (
     Status,
     XContext,
 )
+from vmm.arch.cp0.units import MAARS, counters, watch_pairs
 from vmm.arch.fp import Fcsr
 from vmm.errors import ConfigError
 
-_VZ_NEVER = ("FTLB (Config.MT)", "segmentation control (Config3.SC)",
-             "page-table walker (Config3.PW)", "coherence manager (Config3.CMGCR)", "MAAR (Config5.MRP)",
+_VZ_NEVER = ("FTLB (Config.MT)", "coherence manager (Config3.CMGCR)",
              "exits on a change of mode (GuestCtl0.MC)", "direct root access to the guest (GuestCtl0.DRG)",
              "interrupts dropped by hardware (GuestCtl2.HC)", "exit groups (GuestCtl0Ext.OG, BG, MG)",
              "guest features that root can switch off (of guest Config1 to 5, root can change only M)")
@@ -55,9 +58,10 @@ _VZ_NEVER = ("FTLB (Config.MT)", "segmentation control (Config3.SC)",
 _24KF = CpuModel(
     name="24Kf",
     description="MIPS32 release 2 core with 16 TLB entries, after the MIPS 24Kf as emulators of it show it",
-    not_modelled=(*_NEVER, "MIPS16 (Config1.CA)"),
+    not_modelled=(*_NEVER_WITH_UNITS, "MIPS16 (Config1.CA)"),
     release=2, bits=32, ases=frozenset(), tlb_entries=16, guest_tlb_entries=0, segbits=32, pabits=32,
-    root={**EVERY_CORE, **tlb_registers(16), **entry_lo(0x03FF_FFFF),
+    root={**EVERY_CORE, **tlb_registers(16), **entry_lo(0x03FF_FFFF), **watch_pairs(4, 32),
+        **counters(2, vectors=False),
         PRId:      Cell(0x0001_9300),
         PageGrain: Cell(0),
         HWREna:    Cell(0, 0xF),
@@ -65,13 +69,14 @@ _24KF = CpuModel(
         Status:    Cell(0x0040_0004, without(0x3678_FF1F, Status.RE)),
         EBase:     Cell(sign_extended(0x8000_0000), 0x3FFF_F000),
         Config:    Cell(0x8000_0482, Config.K0.mask),
-        Config1:   Cell(without(0x9E19_0C8F, Config1.WR, Config1.CA)),
+        Config1:   Cell(without(0x9E19_0C8F, Config1.CA) | Config1.PC.mask),
         Config3:   Cell(0),
     },
     guest={}, fir=0x0073_9300,
 )
 
-_P5600_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **vz_registers(GuestCtl0.RAD),
+_P5600_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **SEGMENT_REGISTERS, **WALKER_REGISTERS,
+    **watch_pairs(4, 32), **counters(4, vz=True), **MAARS, **vz_registers(GuestCtl0.RAD),
     **tlb_registers(64), **entry_lo(0xC000_0003_FFFF_FFFF),
     PRId:      Cell(0x0001_A800),
     PageGrain: Cell(0, 0xE800_0000),
@@ -80,19 +85,18 @@ _P5600_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **vz_regist
     Status:    Cell(0x0040_0004, 0x3C68_FF1F),
     EBase:     Cell(sign_extended(0x8000_0000), sign_extended(0xFFFF_F800)),
     Config:    Cell(0x8004_0482, Config.K0.mask),
-    Config1:   Cell(without(0xFEA3_519B, Config1.WR, Config1.PC)),
-    Config3:   Cell(without(0xBF00_30A0, Config3.SC, Config3.PW, Config3.CMGCR)
+    Config1:   Cell(0xFEA3_519B),
+    Config3:   Cell(without(0xBF00_30A0, Config3.CMGCR)
                     | Config3.VZ.mask),
     Config4:   Cell(0xC01C_0000),
-    Config5:   Cell(without(0x1000_0038, Config5.MRP),
-                    bits_of(Config5.MSAEn, Config5.UFE, Config5.FRE, Config5.UFR)),
+    Config5:   Cell(0x1000_0038, bits_of(Config5.K, Config5.CV, Config5.MSAEn, Config5.UFE, Config5.FRE, Config5.UFR)),
 }
 
 _P5600 = CpuModel(
     name="P5600",
     description="MIPS32 release 5 core with VZ, after the MIPS P5600: 64 TLB entries for root and apart from "
                 "that 64 for the guest; guests are told apart by root's ASID (no GuestID)",
-    not_modelled=(*_NEVER, *_VZ_NEVER),
+    not_modelled=(*_NEVER_WITH_UNITS, *_VZ_NEVER, "a page-table walker for guests"),
     release=5, bits=32, ases=frozenset({"VZ", "TLBINV", "LLB", "MSA", "EVA", "MVH"}), tlb_entries=64, guest_tlb_entries=64,
     segbits=32, pabits=40, root=_P5600_ROOT, guest=guest_of(_P5600_ROOT, 64),
     fir=0x30F3_0300, fcsr=Fcsr.NAN2008 | Fcsr.ABS2008,
@@ -144,7 +148,9 @@ _MIPS64R5 = CpuModel(
     description="MIPS64 release 5 core with VZ, after no chip: caches of a generic MIPS64 release 2 core, "
                 "the 48-bit addresses of an I6400, 8-bit GuestIDs, 64 TLB entries each for root and guest; its FPU has "
                 "paired single and both NaN and ABS encodings, chosen in FCSR, legacy after reset",
-    not_modelled=(*_NEVER, *_VZ_NEVER, "PageGrain.ELPA: 48-bit physical addresses are always on"),
+    not_modelled=(*_NEVER, *_VZ_NEVER, "segmentation control, EVA (Config3.SC, Config5.EVA)",
+                  "page-table walker (Config3.PW)", "MAAR (Config5.MRP)",
+                  "PageGrain.ELPA: 48-bit physical addresses are always on"),
     release=5, bits=64, ases=frozenset({"VZ", "TLBINV", "LLB", "MSA", "PS"}), tlb_entries=64, guest_tlb_entries=64,
     segbits=48, pabits=48, root=_MIPS64R5_ROOT, guest=guest_of(_MIPS64R5_ROOT, 64),
     fir=0x30F7_0000, fcsr_writable=Fcsr.LEGACY_WRITABLE | Fcsr.NAN2008 | Fcsr.ABS2008,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from vmm.arch.cp0.fields import Register
 from vmm.arch.cp0.registers import Cause, Count, Random, Status
 from vmm.arch.exceptions import ExcCode
-from vmm.arch.privileged import cp0, mode, timer, translate
+from vmm.arch.privileged import cp0, mode, names, timer, translate
 from vmm.arch.state import GUEST_FILE, ROOT_FILE
 from vmm.engine.cpu import Cpu
 from vmm.engine.reference import Left, Numbers
@@ -77,7 +77,7 @@ class Snapshot:
         state.words[base + Status.index] |= Status.KX.mask
         state.priv, state.wrap = mode.KERNEL, 0
         try:
-            return int(m.call(translate.first_stage, va, translate.LOAD))
+            return int(m.call(translate.first_stage, va, names.LOAD))
         except Left:
             raise MemoryFault(self._why(va)) from None
 

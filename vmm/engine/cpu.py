@@ -4,7 +4,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from vmm.arch.cp0.cells import LEGACY_SEGMENTS
 from vmm.arch.cp0.fields import Register
+from vmm.arch.cp0.registers import MAAR, PerfCtl0, WatchLo
 from vmm.arch.exceptions import RESET_VECTOR
 from vmm.arch.models import CpuModel
 from vmm.arch.rows import RELEASE_6
@@ -16,6 +18,7 @@ from vmm.errors import ConfigError
 
 MASK = (1 << 64) - 1
 NEVER = 1 << 62
+MAAR_BOUNDS = 16
 SMALLEST_PAIR = 0x1FFF
 
 
@@ -133,7 +136,8 @@ class Cpu:
         state.core64 = int(model.bits == 64)
         state.release6 = int(model.release >= RELEASE_6)
         state.has_vz = int("VZ" in model.ases)
-        state.array("tlb_size")[0], state.array("tlb_size")[1] = model.tlb_entries, model.guest_tlb_entries
+        for name in ("tlb_size", "vtlb_size"):
+            state.array(name)[0], state.array(name)[1] = model.tlb_entries, model.guest_tlb_entries
         state.asid_mask, state.vpn_mask, state.pfn_mask = model.asid_mask, model.vpn_mask, model.pfn_mask
         state.guest_ids = model.guest_id_mask
         state.fir, state.fcsr_writable = model.fir, model.fcsr_writable
@@ -149,6 +153,10 @@ class Cpu:
             self._fill(name, table)
         for name, indices in (("root_present", model.implemented), ("guest_present", model.guest_implemented)):
             self._fill(name, [MASK if n in indices else 0 for n in range(256)])
+        state.watch_pairs = sum(issubclass(register, WatchLo) for register in model.root)
+        state.perf_counters = sum(issubclass(register, PerfCtl0) for register in model.root)
+        state.perf_cycles, state.perf_instructions = model.cycles_event, model.instructions_event
+        state.maar_count = MAAR_BOUNDS if MAAR in model.root else 0
         from vmm.arch.cp0.registers import PageMask
         state.page_mask_bits = model.write_mask(PageMask)
 
@@ -164,6 +172,10 @@ class Cpu:
             state.words[n] = 0
         self._fill("root_cp0", self.model.root_reset(big_endian=self.big_endian, cpu=self.number))
         self._fill("guest_cp0", self.model.guest_reset(big_endian=self.big_endian, cpu=self.number))
+        for file in (self.root, self.guest):
+            for register, layout in LEGACY_SEGMENTS.items():
+                if not file.has(register):
+                    file[register] = layout            # software does not see it, translation does
         for name in ("root_tlb", "guest_tlb"):
             slots = state.array(name)
             for n in range(len(slots)):
@@ -172,9 +184,14 @@ class Cpu:
         for n in range(len(fpr)):
             fpr[n] = 0
         state.fcsr, state.fp_last = self.model.fcsr, 0
-        for name in ("llbit", "halted", "irq_lines", "guest_ip", "trap", "stop", "io_ready", "skip_break"):
+        for name in ("eic_vector", "eic_set", "llbit", "halted", "irq_lines", "guest_ip", "trap", "stop", "io_ready",
+                     "skip_break"):
             setattr(state, name, 0)
         state.random_seed = 1
+        state.perf_at, state.perf_tick = NEVER, state.ticks
+        state.perf_idle, state.perf_trapped = state.idle_ticks, state.trapped
+        for n in range(len(state.array("maar"))):
+            state.array("maar")[n] = 0
         self.pc = RESET_VECTOR
         self.refresh()
 
@@ -225,6 +242,8 @@ class Cpu:
         """The same, and the timers' next events."""
         self.refresh_mode()
         self.engine.service(self.state, "schedule")
+        if self.state.watch_pairs:
+            self.engine.service(self.state, "update_watches")
 
     @property
     def count(self) -> int:
@@ -258,6 +277,13 @@ class Cpu:
         if until > state.ticks:
             state.idle_ticks += until - state.ticks
             state.ticks = until
+
+    def set_external_interrupt(self, level: int, vector: int = 0, shadow_set: int = 0) -> None:
+        """What an external interrupt controller requests (Config3.VEIC): level 0 to 63, 0 for nothing."""
+        if not 0 <= level < 64 or not 0 <= shadow_set < 16:
+            raise ValueError(f"level {level}, set {shadow_set}: levels are 0 to 63, shadow sets 0 to 15")
+        self.state.irq_lines = level << 10
+        self.state.eic_vector, self.state.eic_set = vector, shadow_set
 
     # -- running ------------------------------------------------------------------------------------------------------
     def run(self, until: int = NEVER) -> Stop:

@@ -14,9 +14,8 @@ from vmm.arch.fp import Fcsr
 from vmm.arch.insns import ROWS
 from vmm.arch.models import CpuModel
 from vmm.arch.privileged import cp0, exception, fpu, memory, msa, timer
-from vmm.arch.privileged.names import File, States
+from vmm.arch.privileged.names import FETCH, LOAD, STORE, File, States
 from vmm.arch.privileged.service import SERVICES
-from vmm.arch.privileged.translate import FETCH, LOAD, STORE
 from vmm.arch.rows import Insn, available, decode, decode_tree
 from vmm.arch.state import GUEST_FILE, OFFSET, ROOT_FILE
 from vmm.arch.stops import Stop
@@ -344,7 +343,8 @@ class Numbers(VectorWords):
         page = self.pages.get((pc >> PAGE_SHIFT, FETCH))
         if page is None or pc % 4:
             page = memory.fetch(self) & -PAGE
-            self.pages[pc >> PAGE_SHIFT, FETCH] = page
+            if not self.state.careful:
+                self.pages[pc >> PAGE_SHIFT, FETCH] = page
         return self.peek(Word(page | pc % PAGE), 4)
 
     def forget_pages(self, vpn: Word, mask: Word) -> None:
@@ -420,7 +420,7 @@ class ReferenceEngine:
                 m.pages.clear()
             if look and not state.trap:
                 timer.look_around(m)
-                state.deadline = min(state.until, *state.array("compare_at"))
+                state.deadline = min(state.until, *state.array("compare_at"), state.perf_at)
             if state.trap:
                 exception.deliver(m)
                 state.skip_break, look = 0, True

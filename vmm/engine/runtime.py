@@ -1049,7 +1049,9 @@ more:
   %at1p = add i64 «st.compare_at», 8
   %at1 = call i64 @get(ptr %st, i64 %at1p)
   %d0 = call i64 @smaller(i64 %until, i64 %at0)
-  %deadline = call i64 @smaller(i64 %d0, i64 %at1)
+  %d1 = call i64 @smaller(i64 %d0, i64 %at1)
+  %at2 = call i64 @get(ptr %st, i64 «st.perf_at»)
+  %deadline = call i64 @smaller(i64 %d1, i64 %at2)
   call void @put(ptr %st, i64 «st.deadline», i64 %deadline)
   %halted = call i64 @get(ptr %st, i64 «st.halted»)
   %waits = icmp ne i64 %halted, 0
@@ -1126,7 +1128,11 @@ find:
   %host = call i64 @«fn.fetch»(ptr %st)
   %trap3 = call i64 @get(ptr %st, i64 «st.trap»)
   %trapped3 = icmp ne i64 %trap3, 0
-  br i1 %trapped3, label %deliver, label %found
+  br i1 %trapped3, label %deliver, label %watched
+watched:
+  %careful1 = call i64 @get(ptr %st, i64 «st.careful»)
+  %slowly = icmp ne i64 %careful1, 0
+  br i1 %slowly, label %one_go, label %found
 found:
   %new = call i64 @block_for(ptr %st, i64 %host)
   %vpage = and i64 %pc, -4096

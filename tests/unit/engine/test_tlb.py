@@ -120,7 +120,9 @@ def test_translation_is_that_of_the_plain_model(engine: str, name: str) -> None:
             va = (entry.entry_hi & -0x2000) + r.choice((0, 0x1000, 0x2000, 0x1_0000, r.getrandbits(24))) & -4 & MASK
             if name in ("24Kf", "P5600"):
                 va = sign_extended(va)
-            if KSEG0 <= va < KSEG2:
+            above_xkseg = va >> 62 == 3 and va < KSEG0 and va >> 31 & (1 << rig.model.segbits - 31) - 1 == (
+                (1 << rig.model.segbits - 31) - 1)     # its last 2 GiB are the compatibility segments' (vol. III, 4)
+            if KSEG0 <= va < KSEG2 or above_xkseg:
                 continue
             rig.code(0x4000, {"load": "lb $9, 0($8)", "store": "sb $9, 0($8)", "fetch": "nop"}[access])
             asid = r.choice((1, 2))

@@ -6,7 +6,7 @@ Invariant: as in ``vmm.arch.models``.
 from __future__ import annotations
 
 from vmm.arch.core import CpuModel
-from vmm.arch.cores.unmodelled import NEVER
+from vmm.arch.cores.unmodelled import NEVER, NEVER_WITH_UNITS
 from vmm.arch.cp0.cells import EVERY_CORE, Cell, entry_lo, tlb_registers, without
 from vmm.arch.cp0.fields import ALL_ONES, Bits, Register, sign_extended
 from vmm.arch.cp0.registers import (
@@ -21,9 +21,11 @@ from vmm.arch.cp0.registers import (
     PageGrain,
     PRId,
     SRSCtl,
+    SRSMap,
     Status,
     XContext,
 )
+from vmm.arch.cp0.units import counters, watch_pairs
 
 RELEASE1: dict[type[Register], Cell] = {
     **{register: cell for register, cell in EVERY_CORE.items() if register not in (IntCtl, SRSCtl)},
@@ -46,7 +48,12 @@ WIDE: dict[type[Register], Cell] = {
 }
 NO_FPU: tuple[Bits, ...] = (Status.CU1, Status.FR, Status.RE)
 MIPS16 = "MIPS16 (Config1.CA)"
-MT = ("multi-threading (Config3.MT)", "shadow register sets (SRSCtl.HSS)")
+MT = "multi-threading (Config3.MT)"
+SETS: dict[type[Register], Cell] = {
+    SRSCtl: Cell(SRSCtl.HSS.at(15), SRSCtl.ESS.mask | SRSCtl.PSS.mask),
+    SRSMap: Cell(0, 0xFFFF_FFFF),
+}
+"""Sixteen register sets."""
 
 # fmt: off
 _4KC = CpuModel(
@@ -80,14 +87,14 @@ _24KC = CpuModel(
 _34KF = CpuModel(
     name="34Kf",
     description="MIPS32 release 2 core with 64 TLB entries, after one thread of a MIPS 34Kf",
-    not_modelled=(*NEVER, MIPS16, *MT),
+    not_modelled=(*NEVER_WITH_UNITS, MIPS16, MT),
     release=2, bits=32, ases=frozenset({"DSP"}), tlb_entries=64, guest_tlb_entries=0, segbits=32, pabits=32,
     fir=0x0073_9500,
-    root={**RELEASE2, **VECTORED, **tlb_registers(64), **NARROW,
+    root={**RELEASE2, **VECTORED, **tlb_registers(64), **NARROW, **SETS, **watch_pairs(4, 32), **counters(2),
         PRId:      Cell(0x0001_9500),
         Status:    Cell(0x0040_0004, without(0x3778_FF1F, Status.RE)),
         Config:    Cell(0x8000_0482, Config.K0.mask),
-        Config1:   Cell(without(0xFE19_0C8F, Config1.WR, Config1.CA)),
+        Config1:   Cell(without(0xFE19_0C8F, Config1.CA) | Config1.PC.mask),
         Config3:   Cell(without(0x0000_0424, Config3.MT)),
     },
     guest={},
@@ -96,14 +103,14 @@ _34KF = CpuModel(
 _74KF = CpuModel(
     name="74Kf",
     description="MIPS32 release 2 core with 16 TLB entries, after the MIPS 74Kf",
-    not_modelled=(*NEVER, MIPS16),
+    not_modelled=(*NEVER_WITH_UNITS, MIPS16),
     release=2, bits=32, ases=frozenset({"DSP", "DSPR2"}), tlb_entries=16, guest_tlb_entries=0, segbits=32, pabits=32,
     fir=0x0073_9300,
-    root={**RELEASE2, **VECTORED, **tlb_registers(16), **NARROW,
+    root={**RELEASE2, **VECTORED, **tlb_registers(16), **NARROW, **watch_pairs(4, 32), **counters(4),
         PRId:      Cell(0x0001_9700),
         Status:    Cell(0x0040_0004, without(0x3778_FF1F, Status.RE)),
         Config:    Cell(0x8000_0482, Config.K0.mask),
-        Config1:   Cell(without(0x9E19_0C8F, Config1.WR, Config1.CA)),
+        Config1:   Cell(without(0x9E19_0C8F, Config1.CA) | Config1.PC.mask),
         Config3:   Cell(0x0000_0C20),
     },
     guest={},

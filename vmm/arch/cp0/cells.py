@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from vmm.arch.cp0.fields import ALL_ONES, Bits, Contexts, Register
+from vmm.arch.cp0.fields import ALL_ONES, Bits, Contexts, Register, sign_extended
 from vmm.arch.cp0.registers import (
     DEPC,
     DESAVE,
     EPC,
+    MAAR,
+    MAARI,
     BadInstr,
     BadInstrP,
     BadVAddr,
@@ -25,6 +27,7 @@ from vmm.arch.cp0.registers import (
     Config2,
     Config3,
     Config4,
+    Config5,
     Config7,
     Context,
     Count,
@@ -52,7 +55,14 @@ from vmm.arch.cp0.registers import (
     KScratch3,
     LLAddr,
     PageMask,
+    PWBase,
+    PWCtl,
+    PWField,
+    PWSize,
     Random,
+    SegCtl0,
+    SegCtl1,
+    SegCtl2,
     SRSCtl,
     SRSMap,
     TagHi,
@@ -135,6 +145,21 @@ RELEASE5: dict[type[Register], Cell] = {
     KScratch3: Cell(0, ALL_ONES),
 }
 
+_SEGMENT_BITS = sign_extended(0xFE7F_FE7F)
+SEGMENT_REGISTERS: dict[type[Register], Cell] = {
+    SegCtl0: Cell(0x0020_0010, _SEGMENT_BITS),
+    SegCtl1: Cell(0x0003_0002, _SEGMENT_BITS),
+    SegCtl2: Cell(0x003A_043A, _SEGMENT_BITS & ~0x0200_0200),         # of 1 GiB: one address bit fewer
+}
+"""Segmentation control on a 32-bit core (Config3.SC)."""
+WALKER_REGISTERS: dict[type[Register], Cell] = {
+    PWBase:  Cell(0, ALL_ONES),
+    PWField: Cell(2, 0x3FFF_FFFF),
+    PWSize:  Cell(0, 0x3FFF_FFFF),
+    PWCtl:   Cell(0, bits_of(PWCtl.PWEn, PWCtl.DPH, PWCtl.HugePg, PWCtl.PSn)),
+}
+"""The page-table walker of a 32-bit core (Config3.PW)."""
+
 _ROOT_ONLY_BITS: dict[type[Register], int] = {
     # What MTGC0 changes and the guest itself cannot: all that hardware sets, so that a guest can be moved.
     Index:     Index.P.mask,
@@ -153,13 +178,20 @@ _ROOT_ONLY_BITS: dict[type[Register], int] = {
 }
 
 _HIDDEN_FROM_GUEST: dict[type[Register], int] = {
-    Config3: Config3.VZ.mask,
+    Config1: Config1.WR.mask | Config1.PC.mask,
+    Config3: Config3.VZ.mask | Config3.PW.mask,
+    Config5: Config5.MRP.mask,
+    IntCtl:  IntCtl.IPPCI.mask,
 }
 # fmt: on
 
-_NO_GUEST_COPY = frozenset({SRSCtl, SRSMap})
-"""A guest without shadow sets of its own exits when it touches these (GPSI)."""
+_NO_GUEST_COPY = frozenset({SRSCtl, SRSMap, MAAR, MAARI, *WALKER_REGISTERS})
+"""A guest has no shadow sets, walker or MAAR of its own: it exits when it touches these (GPSI)."""
 
+
+LEGACY_SEGMENTS: dict[type[Register], int] = {
+    register: register.reset for register in (SegCtl0, SegCtl1, SegCtl2)}
+"""What a core without segmentation control holds where it would have these registers, and software cannot see."""
 
 def tlb_registers(entries: int) -> dict[type[Register], Cell]:
     """The registers that hold an index; ``entries`` is a power of two."""

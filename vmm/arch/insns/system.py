@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from vmm.arch.cp0.registers import Config5, GuestCtl0, GuestCtl0Ext, VPControl
 from vmm.arch.exceptions import GExcCode
-from vmm.arch.privileged import cp0, exception, tlb, translate
+from vmm.arch.privileged import cp0, exception, shadow, tlb, translate
 from vmm.arch.rows import Family
 
 system = Family("system")
@@ -56,12 +56,12 @@ def mthc0(m, rt, rd, sel):
 
 @system.insn("010000 01010 rt:5 rd:5 00000 000000", "rdpgpr {rd}, {rt}", cp0=True, since=2)
 def rdpgpr(m, rt, rd):
-    m.gpr[rd] = m.gpr[rt]                            # the only shadow set is set 0: previous and current are one
+    m.gpr[rd] = m.call(shadow.read_previous, m.unsigned(rt, 5))
 
 
 @system.insn("010000 01110 rt:5 rd:5 00000 000000", "wrpgpr {rd}, {rt}", cp0=True, since=2)
 def wrpgpr(m, rt, rd):
-    m.gpr[rd] = m.gpr[rt]
+    m.call(shadow.write_previous, m.unsigned(rd, 5), m.gpr[rt])
 
 
 @system.insn("010000 01011 rt:5 01100 00000 000000", "di <{rt}>", cp0=True, system=True, since=2)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from vmm.arch.cp0 import REGISTERS
 from vmm.arch.cp0.registers import (
+    MAAR,
+    MAARI,
     Cause,
     Compare,
     Config,
@@ -25,18 +27,24 @@ from vmm.arch.cp0.registers import (
     LLAddr,
     PageGrain,
     PageMask,
+    PerfCtl0,
     Random,
+    SegCtl0,
+    SegCtl2,
     Status,
     UserLocal,
+    WatchHi,
+    WatchLo,
     Wired,
 )
 from vmm.arch.exceptions import GExcCode
+from vmm.arch.privileged import counters, watchpoints
+from vmm.arch.privileged.entries import legal_page_mask, random_index
 from vmm.arch.privileged.exception import exit_guest
 from vmm.arch.privileged.mode import KERNEL
 from vmm.arch.privileged.names import File
 from vmm.arch.privileged.timer import count, guest_count, schedule, set_cause, set_count
-from vmm.arch.privileged.tlb import random_index
-from vmm.arch.privileged.translate import RI_BIT, XI_BIT
+from vmm.arch.privileged.walk import RI_BIT, XI_BIT
 from vmm.arch.rows import AnyMachine
 from vmm.arch.state import GUEST_FILE, OFFSET, REGISTERS_PER_FILE, ROOT_FILE
 
@@ -96,7 +104,17 @@ def read(m: AnyMachine, index: AnyMachine) -> AnyMachine:
         value.value = m.call(count)
     for _ in m.when(index == Random.index):
         value.value = m.call(random_index, s.base, s.in_guest) & present
+    for _ in m.when(index == MAAR.index):
+        value.value = m.slot(m.root.get(MAARI.INDEX) + OFFSET["maar"]) & present
+    for _ in m.when(is_counter(m, index) & (s.perf_counters != 0)):
+        m.call(counters.synchronise)
+        value.value = m.root.at(index) & present
     return value.value
+
+
+def is_counter(m: AnyMachine, index: AnyMachine) -> AnyMachine:
+    """A Condition: PerfCtl or PerfCnt."""
+    return index.shr(3) == PerfCtl0.number[0]
 
 
 def read_of_guest(m: AnyMachine, index: AnyMachine) -> AnyMachine:
@@ -158,6 +176,8 @@ def write(m: AnyMachine, index: AnyMachine, value: AnyMachine) -> None:
     m.call(keep_from_guest, index, m.const(1))
     guest = s.in_guest != 0
     mask = m.select(guest, m.slot(index + OFFSET["guest_writable"]), m.slot(index + OFFSET["root_writable"]))
+    for _ in m.when(is_counter(m, index) & (s.perf_counters != 0)):
+        m.call(counters.synchronise)
     old = m.call(held, s.base, index)
     offered = m.call(adjust, s.base, index, value)
     new = m.call(merged, index, old, offered, mask)
@@ -198,6 +218,10 @@ def adjust(m: AnyMachine, base: AnyMachine, index: AnyMachine, value: AnyMachine
         offered.value = offered.value & ~refused
         small = (m.state.core64 == 0) & ~file.on(PageGrain.ELPA)       # no PFNX without ELPA (mips.md 2)
         offered.value = m.select(small, offered.value & (IN_ENTRY_LO | 3 << XI_BIT), offered.value)
+    for _ in m.when(index == MAARI.index):
+        asked, count_ = value & MAARI.INDEX.mask, m.state.maar_count
+        allowed = m.select(asked.below(count_), asked, file[MAARI])
+        offered.value = m.select(asked == MAARI.INDEX.mask, count_ - 1, allowed)     # all ones: the highest
     for _ in m.when(index == PageMask.index):
         offered.value = m.call(legal_page_mask, value & m.state.page_mask_bits)
     for _ in m.when((index == Config5.index) & ~file.on(Config3.MSAP)):
@@ -232,15 +256,6 @@ def is_wide(m: AnyMachine, index: AnyMachine) -> AnyMachine:
     return m.table(WIDE, index)
 
 
-def legal_page_mask(m: AnyMachine, mask: AnyMachine) -> AnyMachine:
-    """The largest legal mask within the bits offered: pairs of ones from bit 13 up (mips.md 2, PageMask)."""
-    pairs, result, going = mask.shr(13), m.var(m.const(0)), m.var(m.const(0))
-    for _ in m.repeat(lambda: (pairs.shr(going.value) & 3) == 3):
-        result.value = result.value | m.const(3).shl(going.value)
-        going.value = going.value + 2
-    return result.value.shl(13)
-
-
 def put(m: AnyMachine, base: AnyMachine, index: AnyMachine, new: AnyMachine, offered: AnyMachine) -> None:
     """Store a merged value, with what the write does beside it."""
     file = File(m, base)
@@ -257,6 +272,12 @@ def put(m: AnyMachine, base: AnyMachine, index: AnyMachine, new: AnyMachine, off
         m.call(schedule)
     for _ in m.when(index == Wired.index):
         m.call(limit_wired, base)
+    for _ in m.when((index.shr(3) == WatchLo.number[0]) | (index.shr(3) == WatchHi.number[0])):
+        m.call(watchpoints.update)
+    for _ in m.when((index == MAAR.index) & (base == ROOT_FILE)):
+        m.set_slot(m.root.get(MAARI.INDEX) + OFFSET["maar"], new)
+    for _ in m.when(~index.below(m.const(SegCtl0.index)) & index.below(m.const(SegCtl2.index + 1))):
+        m.forget_pages(m.const(0), m.const(-1))        # every translation may be another now
     for _ in m.when(m.call(is_link, base, index) != 0):
         m.state.llbit = new & LLAddr.LLB.mask
         file[LLAddr] = new & ~LLAddr.LLB.mask

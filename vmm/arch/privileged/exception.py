@@ -8,6 +8,7 @@ from vmm.arch.cp0.registers import (
     BadInstrP,
     BadVAddr,
     Cause,
+    Config3,
     Context,
     Debug,
     EBase,
@@ -15,10 +16,13 @@ from vmm.arch.cp0.registers import (
     ErrorEPC,
     GuestCtl0,
     IntCtl,
+    SRSCtl,
+    SRSMap,
     Status,
     XContext,
 )
 from vmm.arch.exceptions import ExcCode, GExcCode
+from vmm.arch.privileged import interrupts, shadow
 from vmm.arch.privileged.mode import update_mode
 from vmm.arch.privileged.names import File
 from vmm.arch.rows import AnyMachine
@@ -58,12 +62,15 @@ def deliver(m: AnyMachine) -> None:
             file[BadInstr] = m.unsigned(s.instr, 32)
             for _ in m.when(s.in_slot != 0):
                 file[BadInstrP] = m.unsigned(s.prior, 32)
+    new_set = m.var(m.root.get(SRSCtl.ESS))
     offset = m.var(m.const(GENERAL_OFFSET))
     for _ in m.when(first & (s.trap_refill != 0)):
         offset.value = m.select(s.trap_refill == 2, XTLB_OFFSET, 0)
     for _ in m.when(code == ExcCode.Int):
         offset.value = m.call(interrupt_offset, m.select(to_guest, GUEST_FILE, ROOT_FILE))
+        new_set.value = m.call(interrupt_set, new_set.value)
     for _ in m.otherwise():
+        s.trapped = s.trapped + 1
         s.ticks = s.ticks + 1                          # an instruction was tried: exceptions take time
     file.put(Cause.ExcCode, code)
     file.put(Cause.CE, s.trap_ce)
@@ -71,6 +78,8 @@ def deliver(m: AnyMachine) -> None:
         file[BadVAddr] = s.trap_badvaddr
     for _ in m.when(one_of(m, code, TLB_CODES)):
         m.call(note_page, m.select(to_guest, GUEST_FILE, ROOT_FILE))
+    for _ in m.when(first & ~to_guest):
+        m.call(shadow.enter, new_set.value)
     base = m.select(file.on(Status.BEV), BOOT_BASE, file[EBase] & -4096)
     file.put(Status.EXL, 1)
     s.pc = base + offset.value
@@ -94,11 +103,32 @@ def note_page(m: AnyMachine, base: AnyMachine) -> None:
 def interrupt_offset(m: AnyMachine, base: AnyMachine) -> AnyMachine:
     """Offset of the interrupt vector: general, IV's own, or spaced by IntCtl.VS (mips.md 5.2)."""
     file = File(m, base)
-    pending = (file[Cause] & file[Status]).shr(8) & 0xFF
-    number = m.const(63) - m.leading_zeros(pending | 1)
     spacing = m.select(file.on(Status.BEV), 0, file.get(IntCtl.VS).shl(5))
-    vector = m.const(INTERRUPT_OFFSET) + number * spacing
+    vector = m.const(INTERRUPT_OFFSET) + m.call(vector_number, base) * spacing
     return m.select(file.on(Cause.IV), vector, GENERAL_OFFSET)
+
+
+def vector_number(m: AnyMachine, base: AnyMachine) -> AnyMachine:
+    """The highest pending line, or in EIC mode what the external controller says."""
+    s, file = m.state, File(m, base)
+    pending = (file[Cause] & file[Status]).shr(8) & 0xFF
+    number = m.var(m.const(63) - m.leading_zeros(pending | 1))
+    for _ in m.when(interrupts.by_controller(m, base)):
+        level = m.call(interrupts.requested_level)
+        outside = level == s.irq_lines.shr(interrupts.LEVEL_AT)      # and not a timer of ours
+        number.value = m.select(outside & (s.eic_vector != 0), s.eic_vector, level)
+    return number.value
+
+
+def interrupt_set(m: AnyMachine, otherwise: AnyMachine) -> AnyMachine:
+    """The shadow set for a root interrupt: SRSMap's for its vector, the controller's, or that of all exceptions."""
+    s, number = m.state, m.var(otherwise)
+    for _ in m.when(interrupts.is_vectored(m, m.const(ROOT_FILE))):
+        number.value = m.root[SRSMap].shr(m.call(vector_number, m.const(ROOT_FILE)).shl(2)) & 15
+        for _ in m.when(m.root.on(Config3.VEIC)):
+            number.value = s.eic_set
+            m.root.put(SRSCtl.EICSS, s.eic_set)
+    return number.value
 
 
 def exit_guest(m: AnyMachine, gexc: AnyMachine) -> None:
@@ -115,6 +145,8 @@ def return_from_exception(m: AnyMachine, keep_link: AnyMachine) -> None:
     error = m.cp0.on(Status.ERL)
     s.next_pc = m.select(error, m.cp0[ErrorEPC], m.cp0[EPC])
     m.cp0[Status] = m.cp0[Status] & ~m.select(error, Status.ERL.mask, Status.EXL.mask)
+    for _ in m.when(~error & (s.in_guest == 0)):
+        m.call(shadow.leave)
     s.llbit = s.llbit & keep_link
 
 

@@ -5,30 +5,19 @@ them what was found.  ``m.peek`` and ``m.poke`` are accesses to host memory in t
 """
 from __future__ import annotations
 
+from vmm.arch.cp0.registers import WatchLo
+from vmm.arch.privileged.regions import backing
 from vmm.arch.privileged.translate import FETCH, LOAD, STORE, address_error, physical
+from vmm.arch.privileged.watchpoints import page_kinds, unwatched
 from vmm.arch.rows import AnyMachine
-from vmm.arch.state import OFFSET, REGION_SLOTS, RegionSlot
+from vmm.arch.state import OFFSET
 from vmm.arch.stops import Stop
 
 WATCH_SLOTS = 3
-STORE_RIGHT = 2
 PAGE_BYTES = 4096
 """The smallest page: what lies in one has one translation."""
 
 
-def backing(m: AnyMachine, pa: AnyMachine, access: AnyMachine) -> AnyMachine:
-    """The host address of a physical one, or 0; read-only memory has none for stores."""
-    s = m.state
-    at, host = m.var(m.const(OFFSET["regions"])), m.var(m.const(0))
-    end = m.const(OFFSET["regions"]) + s.region_count * REGION_SLOTS
-    for _ in m.repeat(lambda: at.value.below(end) & (host.value == 0)):
-        base, read_only = m.slot(at.value + RegionSlot.BASE), m.slot(at.value + RegionSlot.READ_ONLY)
-        inside = ~pa.below(base) & pa.below(m.slot(at.value + RegionSlot.END))
-        for _ in m.when(inside & ((read_only == 0) | (access != STORE))):
-            host.value = m.slot(at.value + RegionSlot.HOST) + pa - base
-            s.rights = s.rights & ~m.select(read_only != 0, STORE_RIGHT, 0)
-        at.value = at.value + REGION_SLOTS
-    return host.value
 
 
 def leave_with(m: AnyMachine, stop: Stop) -> None:
@@ -41,7 +30,7 @@ def remember(m: AnyMachine, host: AnyMachine) -> None:
     """Tell the engine where the last access was found, unless it was not by the mapping of the mode that runs."""
     s = m.state
     for _ in m.when(s.as_user == 0):
-        m.remember(s.access_va, host, s.rights)
+        m.remember(s.access_va, host, unwatched(m, s.access_va, s.rights))
 
 
 def watch(m: AnyMachine, va: AnyMachine, size: AnyMachine, kind: AnyMachine) -> None:
@@ -248,4 +237,5 @@ def fetch(m: AnyMachine) -> AnyMachine:
     host = m.call(backing, pa, m.const(FETCH))
     for _ in m.when(host == 0):
         m.trap("IBE")
+    s.careful = m.call(page_kinds, s.pc) & WatchLo.I.mask
     return host

@@ -9,6 +9,9 @@ from typing import Any
 from vmm.arch.cp0.fields import Bits, Register
 from vmm.arch.state import OFFSET
 
+LOAD, STORE, FETCH = 0, 1, 2
+"""Kinds of access."""
+
 
 class States:
     """``m.state.ticks`` reads a slot, ``m.state.ticks = w`` writes it."""

@@ -5,8 +5,10 @@ so that nothing needs to look at Count while instructions run.
 """
 from __future__ import annotations
 
-from vmm.arch.cp0.registers import Cause, Compare, Count, Debug, GTOffset, GuestCtl0, GuestCtl2, IntCtl, Status
+from vmm.arch.cp0.registers import Cause, Compare, Config3, Count, Debug, GTOffset, GuestCtl0, GuestCtl2
 from vmm.arch.exceptions import ExcCode
+from vmm.arch.privileged import counters, watchpoints
+from vmm.arch.privileged.interrupts import LEVEL_AT, due, own_lines, requested_level, waiting
 from vmm.arch.privileged.mode import update_mode
 from vmm.arch.privileged.names import File
 from vmm.arch.rows import AnyMachine
@@ -67,6 +69,10 @@ def schedule_one(m: AnyMachine, which: AnyMachine, base: AnyMachine, now: AnyMac
 
 def look_around(m: AnyMachine) -> None:
     """Before the next instruction: timers, interrupt lines, mode, and an interrupt if one is due (``state.trap``)."""
+    for _ in m.when(m.state.perf_counters != 0):
+        m.call(counters.synchronise)
+        m.call(update_mode)
+        m.call(counters.look)
     m.call(settle)
     m.call(update_mode)
     m.call(take_interrupt)
@@ -86,12 +92,14 @@ def settle(m: AnyMachine) -> None:
 def update_lines(m: AnyMachine) -> None:
     """Cause.IP of both contexts from what drives it (mips.md 7.6)."""
     s = m.state
-    timer = m.root.get(Cause.TI).shl(m.root.get(IntCtl.IPTI) + 8) & HARDWARE_LINES
-    m.root[Cause] = m.root[Cause] & ~HARDWARE_LINES | s.irq_lines | timer
+    lines = m.var(s.irq_lines | m.call(own_lines, m.const(ROOT_FILE)))
+    for _ in m.when(m.root.on(Config3.VEIC)):
+        lines.value = m.call(requested_level).shl(LEVEL_AT)
+    m.root[Cause] = m.root[Cause] & ~HARDWARE_LINES | (lines.value & HARDWARE_LINES)
     for _ in m.when(s.has_vz != 0):
         passed = s.irq_lines & m.root.get(GuestCtl0.PIP).shl(10)
         virtual = m.root.get(GuestCtl2.VIP).shl(10)
-        timer = m.guest.get(Cause.TI).shl(m.guest.get(IntCtl.IPTI) + 8) & HARDWARE_LINES
+        timer = m.call(own_lines, m.const(GUEST_FILE)) & HARDWARE_LINES
         m.guest[Cause] = m.guest[Cause] & ~HARDWARE_LINES | passed | virtual | s.guest_ip | timer
 
 
@@ -106,18 +114,8 @@ def take_interrupt(m: AnyMachine) -> None:
         s.trap = ExcCode.Int + 1
         s.trap_root = s.in_guest
     for _ in m.otherwise():
+        for _ in m.when(watchpoints.deferred(m) & finished):
+            s.trap = ExcCode.Watch + 1
         for _ in m.when((s.in_guest != 0) & finished):
             for _ in m.when(m.call(due, m.const(GUEST_FILE)) != 0):
                 s.trap = ExcCode.Int + 1
-
-
-def waiting(m: AnyMachine, base: AnyMachine) -> AnyMachine:
-    """The pending interrupts that the mask lets through."""
-    file = File(m, base)
-    return file[Cause] & file[Status] & Status.IM.mask
-
-
-def due(m: AnyMachine, base: AnyMachine) -> AnyMachine:
-    status = File(m, base)[Status]
-    open_ = (status & (Status.IE.mask | Status.EXL.mask | Status.ERL.mask)) == Status.IE.mask
-    return m.select(open_, m.call(waiting, base), 0)

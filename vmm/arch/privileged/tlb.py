@@ -6,13 +6,21 @@
 from __future__ import annotations
 
 from vmm.arch.cp0.registers import Config5, EntryHi, EntryLo0, EntryLo1, GuestCtl1, Index, MemoryMapID, PageMask, Wired
+from vmm.arch.privileged.entries import (
+    GLOBAL,
+    SMALLEST_PAIR,
+    drop_entry,
+    entry_slot,
+    find,
+    first_entry,
+    put_entry,
+    victim,
+)
 from vmm.arch.privileged.mode import address_space
 from vmm.arch.privileged.names import File
-from vmm.arch.privileged.translate import GLOBAL, find
 from vmm.arch.rows import AnyMachine
 from vmm.arch.state import GUEST_FILE, OFFSET, TLB_SLOTS, TlbSlot
 
-SMALLEST_PAIR = 0x1FFF
 EHINV = 1 << 10
 BY_ALL, BY_ADDRESS, BY_SPACE, BY_BOTH = range(4)
 """GINVT's types (HM-10)."""
@@ -30,10 +38,6 @@ def of_guest(m: AnyMachine) -> tuple[AnyMachine, AnyMachine, AnyMachine]:
     return m.const(GUEST_FILE), m.const(1), m.root.get(GuestCtl1.RID) & m.state.guest_ids
 
 
-def entry_slot(m: AnyMachine, tlb: AnyMachine, index: AnyMachine) -> AnyMachine:
-    return m.select(tlb == 0, OFFSET["root_tlb"], OFFSET["guest_tlb"]) + index.shl(3)
-
-
 def ehinv(m: AnyMachine) -> AnyMachine:
     """EntryHi.EHINV, or 0 on a core that does not have it: there an entry that was never written reads as zero."""
     return m.slot(OFFSET["root_writable"] + EntryHi.index) & EHINV
@@ -42,7 +46,7 @@ def ehinv(m: AnyMachine) -> AnyMachine:
 def probe(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine) -> None:
     file = File(m, base)
     hit = m.call(find, tlb, file[EntryHi], address_space(m, file), guest_id)
-    start = m.select(tlb == 0, OFFSET["root_tlb"], OFFSET["guest_tlb"])
+    start = first_entry(m, tlb)
     file[Index] = m.select(hit == 0, m.const(0x8000_0000), (hit - start).shr(3))
 
 
@@ -66,52 +70,25 @@ def read(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine)
 
 
 def write_random(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine) -> None:
-    m.call(write_at, base, tlb, guest_id, m.call(random_index, base, tlb))
+    file = File(m, base)
+    index = m.call(victim, base, tlb, file[EntryHi], file[PageMask] | SMALLEST_PAIR)
+    m.call(write_at, base, tlb, guest_id, index)
 
 
 def write_indexed(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine) -> None:
     m.call(write_at, base, tlb, guest_id, File(m, base).get(Index.Index))
 
 
-def random_index(m: AnyMachine, base: AnyMachine, tlb: AnyMachine) -> AnyMachine:
-    """The next of a fixed sequence over the entries that are not wired; the same on every run."""
-    s = m.state
-    s.random_seed = m.unsigned(s.random_seed * 1103515245 + 12345, 31)
-    size = m.slot(tlb + OFFSET["tlb_size"])
-    wired = File(m, base).get(Wired.Wired)
-    free = m.select(wired.below(size), size - wired, 1)
-    _, offset = m.divide_unsigned(s.random_seed.shr(8), free)
-    return m.select(wired.below(size), wired, size - 1) + offset
-
-
 def write_at(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine, index: AnyMachine) -> None:
     """Write the entry; an index beyond the TLB is UNDEFINED before release 6: dropped."""
-    s, file = m.state, File(m, base)
-    for _ in m.when(index.below(m.slot(tlb + OFFSET["tlb_size"]))):
-        at = m.call(entry_slot, tlb, index)
-        m.call(forget, at, tlb)
-        mask = file[PageMask] | SMALLEST_PAIR
-        hi, lo0, lo1 = file[EntryHi], file[EntryLo0], file[EntryLo1]
-        pfn_kept = ~(mask.shr(7) & ~0x3F)              # PFN bits that lie under the mask are dropped
-        m.set_slot(at + TlbSlot.VPN, hi & s.vpn_mask & ~mask)
-        m.set_slot(at + TlbSlot.MASK, mask)
-        m.set_slot(at + TlbSlot.LO0, lo0 & pfn_kept)
-        m.set_slot(at + TlbSlot.LO1, lo1 & pfn_kept)
-        m.set_slot(at + TlbSlot.ASID, address_space(m, file))
-        m.set_slot(at + TlbSlot.GLOBAL, lo0 & lo1 & GLOBAL)
-        m.set_slot(at + TlbSlot.GUEST, guest_id)
-        m.set_slot(at + TlbSlot.VALID, m.flag((hi & ehinv(m)) == 0))
-        m.call(forget, at, tlb)
-
-
-def forget(m: AnyMachine, at: AnyMachine, tlb: AnyMachine) -> None:
-    """Drop what the engine remembers of translations that used this entry."""
-    for _ in m.when(m.slot(at + TlbSlot.VALID) != 0):
-        in_root_tlb = (tlb == 0) & (m.state.has_vz != 0)
-        for _ in m.when(in_root_tlb):
-            m.forget_owned(at)
-        for _ in m.when(~in_root_tlb | (m.slot(at + TlbSlot.GUEST) == 0)):
-            m.forget_pages(m.slot(at + TlbSlot.VPN), m.slot(at + TlbSlot.MASK))
+    file = File(m, base)
+    hi = file[EntryHi]
+    inside, none = index.below(m.slot(tlb + OFFSET["tlb_size"])), (hi & ehinv(m)) != 0
+    for _ in m.when(inside & none):
+        m.call(drop_entry, tlb, m.call(entry_slot, tlb, index))
+    for _ in m.when(inside & ~none):
+        m.call(put_entry, base, tlb, index, hi, file[PageMask] | SMALLEST_PAIR, file[EntryLo0], file[EntryLo1],
+               address_space(m, file), guest_id)
 
 
 def invalidate(m: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine, how: AnyMachine, va: AnyMachine,
@@ -128,8 +105,7 @@ def invalidate(m: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine, how: AnyMac
         wanted = ((how == BY_ALL) | ((how == BY_ADDRESS) & same_page) | ((how == BY_SPACE) & same_space & ~shared)
                   | ((how == BY_BOTH) & same_page & (same_space | shared)))
         for _ in m.when(wanted & (m.slot(at + TlbSlot.GUEST) == guest_id)):
-            m.call(forget, at, tlb)
-            m.set_slot(at + TlbSlot.VALID, m.const(0))
+            m.call(drop_entry, tlb, at)
         entry.value = at + TLB_SLOTS
 
 

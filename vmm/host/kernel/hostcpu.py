@@ -11,7 +11,7 @@ from typing import Any
 from vmm.arch.cp0.fields import Register, sign_extended
 from vmm.arch.cp0.registers import EntryLo0, EntryLo1
 from vmm.arch.privileged.cp0 import IN_ENTRY_LO
-from vmm.arch.privileged.translate import XI_BIT
+from vmm.arch.privileged.walk import XI_BIT
 from vmm.arch.state import GUEST_FILE
 
 ENTRY_LO = (EntryLo0, EntryLo1)

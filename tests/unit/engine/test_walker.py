@@ -1,0 +1,225 @@
+"""The hardware page-table walker against a plain one, and machine checks in the place of duplicate TLB entries."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+import pytest
+
+from tests.support.engines import ENGINES, Rig, fresh
+from vmm.arch.cp0.fields import sign_extended
+from vmm.arch.cp0.registers import (
+    Cause,
+    EBase,
+    EntryHi,
+    EntryLo0,
+    EntryLo1,
+    Index,
+    PageGrain,
+    PageMask,
+    PWBase,
+    PWCtl,
+    PWField,
+    PWSize,
+    Status,
+)
+from vmm.arch.exceptions import ExcCode
+from vmm.engine.cpu import TlbEntry
+
+KSEG0 = 0xFFFF_FFFF_8000_0000
+TABLES = (0x1_0000, 0x1_4000, 0x1_8000)
+CODE = 0x4000
+GRAIN = 0xC800_0000
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The walker's registers, as numbers."""
+    base: int
+    levels: tuple[tuple[int, int], ...]                # (index bit, width) from GDI down to MDI
+    pti: int
+    ptw: int
+    ptei: int
+    ptew: int
+    huge: bool
+    dph: bool
+    psn: int
+
+    def put(self, rig: Rig) -> None:
+        (gdi, gdw), (udi, udw), (mdi, mdw) = self.levels
+        root = rig.cpu.root
+        root[PWBase] = sign_extended(KSEG0 + self.base)
+        root[PWField] = gdi << 24 | udi << 18 | mdi << 12 | self.pti << 6 | self.ptei
+        root[PWSize] = gdw << 24 | udw << 18 | mdw << 12 | self.ptw << 6 | self.ptew
+        root[PWCtl] = PWCtl.PWEn.mask | self.dph << 7 | self.huge << 6 | self.psn
+
+
+Pair = tuple[int, int, int]                            # PageMask, EntryLo0, EntryLo1
+
+
+class Plain:
+    """A walker in the words of the manual: it takes the tables from RAM, or gives up."""
+
+    def __init__(self, rig: Rig, shape: Shape) -> None:
+        self.rig, self.shape = rig, shape
+
+    def load(self, address: int, size: int) -> int:
+        physical = address - KSEG0
+        if address % size or not 0 <= physical < 0x4_0000:
+            raise LookupError
+        return self.rig.get(physical, size)
+
+    def entry_lo(self, pte: int, size: int) -> int:
+        at = self.shape.ptei - 32 if self.shape.ptei > 8 * size else self.shape.ptei
+        return pte >> at & 0x3FFF_FFFF | (pte >> at - 2 & 3) << 62
+
+    def walk(self, va: int) -> Pair | None:
+        s = self.shape
+        if not any(width for _, width in s.levels) or s.ptew > 1:
+            return None
+        leaf = 4 << s.ptew
+        directory = leaf if s.huge else 4
+        table = KSEG0 + s.base
+        try:
+            for index, width in s.levels:
+                if width:
+                    at = table | (va >> index & (1 << width) - 1) * directory
+                    word = self.load(at, directory)
+                    if s.huge and word >> s.psn & 1:
+                        return self.huge_page(at, word, index, leaf)
+                    table = sign_extended(word)
+            pair = table | (va >> s.pti & (1 << s.ptw) - 1) // 2 * 2 * leaf
+            low, high = (self.entry_lo(self.load(pair | half * leaf, leaf), leaf) for half in range(2))
+        except LookupError:
+            return None
+        return ((1 << s.pti) - 1 >> 12) << 13, low, high
+
+    def huge_page(self, at: int, word: int, index: int, leaf: int) -> Pair | None:
+        lo = self.entry_lo(word, leaf)
+        if index % 2:
+            half = 1 << index - 1 >> 6
+            return ((1 << index) - 1 >> 1 >> 12) << 13, lo & ~half, lo | half
+        if not self.shape.dph:
+            return None
+        other = self.entry_lo(self.load(at ^ leaf, leaf), leaf)
+        low, high = (other, lo) if at & leaf else (lo, other)
+        return ((1 << index) - 1 >> 12) << 13, low, high
+
+
+def any_shape(r: Random) -> Shape:
+    pti, ptw = r.choice((12, 14)), r.choice((2, 4, 5))
+    mdi = r.choice((pti + ptw, 20, 21))
+    levels = ((mdi + 6, r.choice((0, 3))), (mdi + 4, r.choice((0, 2))), (mdi, r.choice((0, 2, 4))))
+    return Shape(TABLES[0], levels, pti, ptw, r.choice((6, 7, 8, 2, 34, 39)), r.choice((0, 0, 1, 1, 2)),
+                 r.random() < 0.5, r.random() < 0.5, r.choice((6, 9, 3)))
+
+
+def fill_tables(r: Random, rig: Rig) -> None:
+    """Pointers, pages and nonsense, everywhere."""
+    for at in range(TABLES[0], TABLES[2] + 0x1000, 4):
+        kind = r.random()
+        if kind < 0.6:
+            word = KSEG0 + r.choice(TABLES) & 0xFFFF_FFFF
+        elif kind < 0.9:
+            word = r.randrange(0x40) << 6 + r.choice((6, 7, 8)) | r.getrandbits(14)
+        else:
+            word = r.getrandbits(32)
+        rig.put(at, 4, word)
+
+
+def ready(engine: str, big_endian: bool = False) -> Rig:
+    rig = fresh(engine, "P5600", big_endian)
+    rig.cpu.root[EBase], rig.cpu.root[PageGrain] = sign_extended(0x8002_0000), GRAIN
+    return rig
+
+
+def touch(rig: Rig, va: int) -> ExcCode | None:
+    """Load from an address in kernel mode; the exception."""
+    rig.cpu.root[Status] = 0
+    rig.cpu.gpr[8] = va
+    rig.cpu.pc = KSEG0 + CODE
+    rig.cpu.refresh()
+    rig.run_to(rig.cpu.ticks + 1)
+    return None if rig.cpu.pc == KSEG0 + CODE + 4 else ExcCode(Cause.ExcCode.of(rig.cpu.root[Cause]))
+
+
+@pytest.mark.parametrize("big_endian", [False, True], ids=["little", "big"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_walker_writes_what_a_plain_walker_finds(engine: str, big_endian: bool) -> None:
+    r, found = Random(5), 0
+    rig = ready(engine, big_endian)
+    for n in range(150):
+        if n % 30 == 0:
+            fill_tables(r, rig)
+        rig.code(CODE, "lb $9, 0($8)")
+        for index in range(len(rig.cpu.tlb)):
+            rig.cpu.tlb[index] = TlbEntry(0, 0, 0, 0, ehinv=True)
+        shape, va = any_shape(r), sign_extended(r.choice((0x1000_0000, 0xC000_0000)) | r.getrandbits(28))
+        shape.put(rig)
+        rig.cpu.root[EntryHi] = 0x33
+        expected = Plain(rig, shape).walk(va)
+        code = touch(rig, va)
+        written = [entry for entry in rig.cpu.tlb if not entry.ehinv]
+        if expected is None:
+            assert written == [] and code is ExcCode.TLBL
+            continue
+        found += 1
+        mask, lo0, lo1 = expected
+        under = mask >> 7 & ~0x3F
+        assert len(written) == 1, (shape, hex(va))
+        entry, shared = written[0], lo0 & lo1 & 1
+        assert entry.page_mask == mask
+        assert (entry.entry_lo0, entry.entry_lo1) == (lo0 & ~1 & ~under | shared, lo1 & ~1 & ~under | shared)
+        assert entry.entry_hi == va & ~(mask | 0x1FFF) | 0x33
+        half = lo1 if va & (mask | 0x1FFF) + 1 >> 1 else lo0
+        assert code is (ExcCode.TLBL if not half & 2 else ExcCode.TLBRI if half >> 63 else code)
+        assert rig.cpu.root[PageMask] == rig.cpu.root[EntryLo0] == 0
+    assert found > 40
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_walk_takes_no_exception_and_spares_wired_entries(engine: str) -> None:
+    rig = ready(engine)
+    Shape(TABLES[0], ((0, 0), (0, 0), (16, 4)), 12, 4, 6, 0, False, False, 0).put(rig)
+    va = 0x0001_3000
+    rig.put(TABLES[0] + 4, 4, KSEG0 + TABLES[1] & 0xFFFF_FFFF)
+    rig.put(TABLES[1] + 4 * 3, 4, (0x8 << 6 | 7) << 6)
+    rig.put(0x8000, 4, 0x1234_5678)
+    rig.code(CODE, "lw $9, 0($8)")
+    assert touch(rig, va) is None
+    assert rig.cpu.gpr[9] == 0x1234_5678 and rig.cpu.retired == rig.cpu.ticks == 1
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("second", "checked"), [
+    (dict(hi=0x4005), True), (dict(hi=0x4006), False), (dict(hi=0x4006, shared=1), True), (dict(hi=0x6005), False),
+    (dict(hi=0x1_0005, mask=0x1_E000), True), (dict(hi=0x4405), False)],
+    ids=["same", "other ASID", "global", "other page", "larger page", "EHINV"])
+def test_a_write_that_would_match_twice_is_a_machine_check(engine: str, second: dict[str, int], checked: bool) -> None:
+    rig = ready(engine)
+    hi, mask, shared = second["hi"], second.get("mask", 0), second.get("shared", 0)
+    rig.cpu.tlb[3] = TlbEntry(0x4005 if mask == 0 else 0x1_8005, 0, 0x207, 0x206)
+    before = list(rig.cpu.tlb)
+    root = rig.cpu.root
+    root[EntryHi], root[PageMask], root[Index], root[Status] = hi, mask, 5, 0
+    root[EntryLo0] = root[EntryLo1] = 0x40 | shared
+    rig.code(CODE, "tlbwi")
+    rig.cpu.pc = KSEG0 + CODE
+    rig.cpu.refresh()
+    rig.run_to(1)
+    assert (Cause.ExcCode.of(root[Cause]) == ExcCode.MCheck) == checked
+    assert bool(root[Status] & Status.TS.mask) == checked
+    assert (list(rig.cpu.tlb) == before) == (checked or bool(hi & 0x400))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_entry_may_be_written_again_in_its_place(engine: str) -> None:
+    rig = ready(engine)
+    rig.cpu.tlb[5] = TlbEntry(0x4005, 0, 0x206, 0x206)
+    root = rig.cpu.root
+    root[EntryHi], root[Index], root[EntryLo0], root[Status] = 0x4005, 5, 0x246, 0
+    rig.code(CODE, "tlbwi")
+    rig.cpu.pc = KSEG0 + CODE
+    rig.cpu.refresh()
+    rig.run_to(1)
+    assert rig.cpu.pc == KSEG0 + CODE + 4 and rig.cpu.tlb[5].entry_lo0 == 0x246
