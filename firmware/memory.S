@@ -11,13 +11,16 @@ tlb_init:
         mfc0    $t0, $16, 1                     # Config1: the number of entries, less one, is bits 30 to 25
         srl     $t0, $t0, 25
         andi    $t0, $t0, 0x3f
-        lui     $t1, KSEG0_BASE >> 16
+        li      $t2, PAGE_SHIFT + 1
+        sllv    $t1, $t0, $t2
+        lui     $t2, KSEG0_BASE >> 16
+        addu    $t1, $t1, $t2                   # entry n: page pair n of kseg0, which is never looked up
         li      $t2, PAGE_SIZE << 1
 1:      mtc0    $t1, $10, 0                     # EntryHi
         mtc0    $t0, $0, 0                      # Index
         ehb
         tlbwi
-        addu    $t1, $t1, $t2
+        subu    $t1, $t1, $t2
         bnez    $t0, 1b
         addiu   $t0, $t0, -1
         li      $t0, 1
