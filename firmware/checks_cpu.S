@@ -180,7 +180,7 @@ probe_break:
 probe_trap:
         tne     $sp, $0
 probe_reserved:
-        .word   0x00000015                      # SPECIAL has no such function
+        .word   0x00000039                      # SPECIAL has no such function
 probe_slot:
         b       probe_slot
         break

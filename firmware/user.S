@@ -147,7 +147,7 @@ user_break:
 user_trap:
         teq     $0, $0
 user_reserved:
-        .word   0x00000015                      # SPECIAL has no such function
+        .word   0x00000039                      # SPECIAL has no such function
 user_slot:
         lui     $t0, USER_DATA >> 16
 user_slot_branch:

@@ -31,6 +31,10 @@ SWITCHED_ON = datetime(2023, 6, 10, 12, 0, 0)
 """The date and time at which every run begins, so that runs are alike."""
 
 
+FIRST_WITHOUT_OLD_CODE = 6
+"""The release that gave old encodings new meanings."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What to run, and on what.  ``page_shift``: of the host kernel's pages; None for the mode's own default."""
@@ -157,6 +161,9 @@ def check(request: Request) -> None:
     if image.isa.release > cpu.release:
         raise ConfigError(f"{image.path}: compiled for release {image.isa.release}, and --cpu {cpu.name} is of release "
                           f"{cpu.release}; compile for an older release or choose a newer core")
+    if image.isa.release < FIRST_WITHOUT_OLD_CODE <= cpu.release:
+        raise ConfigError(f"{image.path}: compiled for release {image.isa.release}, and --cpu {cpu.name} is of release "
+                          f"{cpu.release}, which has other encodings; compile for release 6 or choose an older core")
     if request.mode == "vz" and "VZ" not in cpu.ases:
         raise ConfigError(f"--mode vz --cpu {cpu.name}: this core has no virtualization (VZ); choose P5600 (32-bit) or "
                           "MIPS64R5-generic (64-bit), or --mode te or bare")
