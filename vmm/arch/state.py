@@ -134,6 +134,7 @@ SLOTS: tuple[Slot, ...] = _slots(
     ("walk_lo1",         1, "derived: the odd page"),
     ("walk_mask",        1, "derived: the address bits in the pair"),
     ("watch_on",         1, "derived: kinds of access that a watch register pair looks at"),
+    ("perf_on",          1, "derived: some performance counter counts or interrupts"),
     ("careful",          1, "derived: code of the page last fetched from is watched: one instruction at a time"),
     ("rights",           1, "derived: of the last translation: 1 load, 2 store, 4 fetch"),
 

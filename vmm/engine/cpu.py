@@ -244,6 +244,8 @@ class Cpu:
         self.engine.service(self.state, "schedule")
         if self.state.watch_pairs:
             self.engine.service(self.state, "update_watches")
+        if self.state.perf_counters:
+            self.engine.service(self.state, "update_counters")
 
     @property
     def count(self) -> int:

@@ -68,3 +68,12 @@ def look(m: AnyMachine) -> None:
         ahead.value = m.select(sooner, left, ahead.value)
     m.root.put(Cause.PCI, pending.value)
     s.perf_at = m.select(ahead.value == NEVER, NEVER, s.ticks + ahead.value)
+
+
+def update(m: AnyMachine) -> None:
+    """A counter or its control changed, after ``synchronise``: is there anything to do while instructions run?"""
+    on = m.var(m.const(0))
+    for n in range(AT_MOST):
+        on.value = on.value | (m.root.at(PerfCtl0.index + 2 * n) & (15 | PerfCtl0.IE.mask))
+    m.state.perf_on = on.value
+    m.call(look)

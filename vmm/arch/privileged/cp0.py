@@ -272,6 +272,8 @@ def put(m: AnyMachine, base: AnyMachine, index: AnyMachine, new: AnyMachine, off
         m.call(schedule)
     for _ in m.when(index == Wired.index):
         m.call(limit_wired, base)
+    for _ in m.when(is_counter(m, index) & (m.state.perf_counters != 0)):
+        m.call(counters.update)
     for _ in m.when((index.shr(3) == WatchLo.number[0]) | (index.shr(3) == WatchHi.number[0])):
         m.call(watchpoints.update)
     for _ in m.when((index == MAAR.index) & (base == ROOT_FILE)):

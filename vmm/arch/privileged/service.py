@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from vmm.arch.privileged import cp0, fpu, timer, watchpoints
+from vmm.arch.privileged import counters, cp0, fpu, timer, watchpoints
 from vmm.arch.privileged.mode import update_mode
 from vmm.arch.rows import AnyMachine
 
@@ -50,5 +50,6 @@ SERVICES: dict[str, tuple[Callable[..., Any], int]] = {
     "operate": (fpu.operate, 4),
     "schedule": (timer.schedule, 0),
     "update_watches": (watchpoints.update, 0),
+    "update_counters": (counters.update, 0),
 }
 """By name: the function, and how many Words it takes."""

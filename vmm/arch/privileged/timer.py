@@ -69,7 +69,7 @@ def schedule_one(m: AnyMachine, which: AnyMachine, base: AnyMachine, now: AnyMac
 
 def look_around(m: AnyMachine) -> None:
     """Before the next instruction: timers, interrupt lines, mode, and an interrupt if one is due (``state.trap``)."""
-    for _ in m.when(m.state.perf_counters != 0):
+    for _ in m.when(m.state.perf_on != 0):
         m.call(counters.synchronise)
         m.call(update_mode)
         m.call(counters.look)

@@ -1,0 +1,25 @@
+"""The comparison with QEMU as a test; by name only, where QEMU is installed.
+
+Counts: VMM_SEED and VMM_COUNT choose the seed and the number of cases of each kind; both are printed.
+"""
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.differential.privileged import differences, write
+from tests.differential.qemu import has_qemu
+from vmm.arch.models import find_model
+
+SEED, COUNT = int(os.environ.get("VMM_SEED", "1")), int(os.environ.get("VMM_COUNT", "100"))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("big_endian", [False, True], ids=["little", "big"])
+@pytest.mark.parametrize("cpu", ["24Kf", "5KEf", "P5600"])
+def test_qemu_agrees(cpu: str, big_endian: bool) -> None:
+    if not has_qemu(find_model(cpu).bits, big_endian):
+        pytest.skip("QEMU for this machine is not installed")
+    print(f"{cpu}: seed {SEED}, {COUNT} cases of each kind")
+    assert differences(cpu, write(cpu, big_endian, SEED, COUNT)) == []
