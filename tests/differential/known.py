@@ -23,10 +23,14 @@ REGISTER_BITS: dict[str, int] = {
     "Status":    Status.CU1.mask | Status.FR.mask | Status.RE.mask,
     "PageGrain": PageGrain.ELPA.mask,
     # VS exists with Config3.VInt or VEIC, shadow sets where SRSCtl.HSS says so; DESAVE is 64 bits wide on MIPS64.
-    "IntCtl":    IntCtl.VS.mask, "SRSCtl": SRSCtl.ESS.mask | SRSCtl.PSS.mask, "SRSMap": ~0,
+    "IntCtl":    IntCtl.VS.mask | IntCtl.IPPCI.mask, "SRSCtl": SRSCtl.ESS.mask | SRSCtl.PSS.mask, "SRSMap": ~0,
     "DESAVE": ~0xFFFF_FFFF,
     # P5600: 36 bits of physical address always, as the machine has no LPA; QEMU's has 32 while ELPA is clear.
     "EntryLo0":  0x3C00_0000, "EntryLo1": 0x3C00_0000,
+    # Watch: software cannot set Cause.WP where there are watch registers; how many, and which bits, is the core's own.
+    "Cause":     Cause.WP.mask | IGNORED_IN_CAUSE, **dict.fromkeys(
+        [f"Watch{part}{n}" for part in ("Lo", "Hi") for n in ("", 1, 2, 3)]
+        + [f"Perf{part}{n}" for part in ("Ctl", "Cnt") for n in range(4)], ~0),
     # The cache's windows hold what is written; which bits a tag has is the core's own (volume III, TagLo).
     "TagLo":     ~0, "DTagLo": ~0, "ErrCtl": ~0, "DataLo": ~0, "DDataLo": ~0, "TagHi": ~0, "DTagHi": ~0,
     "DataHi":    ~0, "DDataHi": ~0,
@@ -64,6 +68,8 @@ def _exception_explained(kind: str, name: str, ours: dict[str, int], theirs: dic
         free["BadInstr"] = ~0
     if not in_slot:
         free["BadInstrP"] = ~0
+    if kind == "interrupt" and (ours["vector"], code) == (0x200, ExcCode.Int):
+        free["vector"] = ~0                          # vectors apart from each other need Config3.VInt (IntCtl.VS)
     if ours["Cause"] & 0x3000_007C == COPROCESSOR_2 and theirs["Cause"] >> 2 & 31 == ExcCode.RI:
         return True                                  # QEMU has no coprocessor 2, and no CpU for it (vol. III, CpU)
     if code == ExcCode.DBE and theirs["Cause"] >> 2 & 31 == ExcCode.Sys:

@@ -164,3 +164,9 @@ def test_maari_chooses_among_sixteen_bounds(rig: Rig) -> None:
     for n in range(16):
         rig.cpu.move_to(MAARI, n)
         assert rig.cpu.move_from(MAAR) == n << 12 | 3
+
+
+def test_software_cannot_pretend_that_a_watch_is_deferred(rig: Rig) -> None:
+    rig.cpu.gpr[9] = Cause.WP.mask
+    run(rig, 3, "mtc0 $9, $13", "mfc0 $10, $13", "nop")
+    assert rig.cpu.pc == KSEG0 + CODE + 12 and not rig.cpu.gpr[10] & Cause.WP.mask

@@ -218,6 +218,9 @@ def adjust(m: AnyMachine, base: AnyMachine, index: AnyMachine, value: AnyMachine
         offered.value = offered.value & ~refused
         small = (m.state.core64 == 0) & ~file.on(PageGrain.ELPA)       # no PFNX without ELPA (mips.md 2)
         offered.value = m.select(small, offered.value & (IN_ENTRY_LO | 3 << XI_BIT), offered.value)
+    watches = (base == ROOT_FILE) & (m.state.watch_pairs != 0)
+    for _ in m.when((index == Cause.index) & watches & ~file.on(Cause.WP)):
+        offered.value = offered.value & ~Cause.WP.mask                 # only hardware defers a watch
     for _ in m.when(index == MAARI.index):
         asked, count_ = value & MAARI.INDEX.mask, m.state.maar_count
         allowed = m.select(asked.below(count_), asked, file[MAARI])
