@@ -28,6 +28,7 @@ from vmm.arch.cp0.registers import (
     PageGrain,
     PageMask,
     PerfCtl0,
+    PWField,
     Random,
     SegCtl0,
     SegCtl2,
@@ -55,6 +56,8 @@ AT_GUEST = 3
 XNP = 5
 """The hardware register that says whether LLWP and SCWP are missing."""
 IN_ENTRY_LO = 0x3FFF_FFFF
+LONG_PTEI = 0x20
+"""In PWField: PTEI is 32 or more."""
 WIDE: tuple[int, ...] = tuple(int(n in REGISTERS and REGISTERS[n].bits64) for n in range(REGISTERS_PER_FILE))
 """1 for each register of 64 bits, by index."""
 ONE_CLEARS, ZERO_CLEARS = (
@@ -218,6 +221,9 @@ def adjust(m: AnyMachine, base: AnyMachine, index: AnyMachine, value: AnyMachine
         offered.value = offered.value & ~refused
         small = (m.state.core64 == 0) & ~file.on(PageGrain.ELPA)       # no PFNX without ELPA (mips.md 2)
         offered.value = m.select(small, offered.value & (IN_ENTRY_LO | 3 << XI_BIT), offered.value)
+    for _ in m.when((index == PWField.index) & (m.state.core64 == 0) & ((value & LONG_PTEI) != 0)):
+        kept = file[PWField] & PWField.PTEI.mask       # of entries of 32 bits: 32 and more is not taken (mips.md 2)
+        offered.value = offered.value & ~PWField.PTEI.mask | kept
     watches = (base == ROOT_FILE) & (m.state.watch_pairs != 0)
     for _ in m.when((index == Cause.index) & watches & ~file.on(Cause.WP)):
         offered.value = offered.value & ~Cause.WP.mask                 # only hardware defers a watch
