@@ -64,6 +64,7 @@ class Rig:
     """A CPU on an engine, which is made once for a model and byte order and wiped for each test."""
     cpu: Cpu
     memory: Memory
+    pristine: bytes
     events: list[tuple[int, ...]] = field(default_factory=list)
 
     @property
@@ -75,16 +76,8 @@ class Rig:
         return self.cpu.model
 
     def wipe(self) -> None:
-        state = self.cpu.state
         self.memory.block.bytes[:] = bytes(len(self.memory.block.bytes))
-        for name in ("ticks", "idle_ticks", "lladdr", "count_base", "step", "watch_count", "break_count", "hi", "lo",
-                     "target", "next_pc", "instr", "prior", "stop_address", "stop_size", "stop_value", "stop_code",
-                     "trap_badvaddr", "trap_ce", "trap_refill", "trap_root", "trap_gexc", "trap_wide"):
-            setattr(state, name, 0)
-        for n in range(COUNT["break_bits"]):
-            state.array("break_bits")[n] = 0
-        for name in ("tlb_size", "vtlb_size"):
-            state.array(name)[0], state.array(name)[1] = self.model.tlb_entries, self.model.guest_tlb_entries
+        self.cpu.state.block.bytes[:] = self.pristine
         self.cpu.reset()
         self.cpu.engine.forget()
         self.events.clear()
@@ -170,7 +163,8 @@ def rig(engine: str, name: str, big_endian: bool) -> Rig:
     memory.map(0, RAM_SIZE, 0)
     memory.map(ALIAS, RAM_SIZE, 0)
     memory.map(ROM, ROM_SIZE, RAM_SIZE, read_only=True)
-    return Rig(Cpu(model, 0, big_endian, memory, make_engine(engine, model, big_endian, memory)), memory)
+    cpu = Cpu(model, 0, big_endian, memory, make_engine(engine, model, big_endian, memory))
+    return Rig(cpu, memory, bytes(cpu.state.block.bytes))
 
 
 def fresh(engine: str, name: str, big_endian: bool = False) -> Rig:
