@@ -1,6 +1,6 @@
 """From options to a system: which image, in which mode, on which CPU, with what memory.
 
-What the user left open is chosen by the image: the mode by where it is linked, the CPU by mode and width.
+What the user left open is chosen by the image: the mode by where it is linked, the CPU by mode, width and release.
 """
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ USUAL_CPU: dict[tuple[Mode, int], str] = {                  # by mode and width 
     ("bare", 32): "24Kf",  ("bare", 64): "5KEf",
     ("te",   32): "24Kf",  ("te",   64): "5KEf",
     ("vz",   32): "P5600", ("vz",   64): "MIPS64R5-generic",
+}
+USUAL_CPU_6 = {                                             # of release 6
+    ("bare", 32): "mips32r6-generic", ("bare", 64): "I6400",
+    ("te",   32): "mips32r6-generic", ("te",   64): "I6400",
+    ("vz",   32): "I6400",            ("vz",   64): "I6400",
 }
 CANNOT = {                                                  # flags of an image that no core here runs
     "micromips": "microMIPS code; build it with -mno-micromips",
@@ -83,11 +88,11 @@ def _image_and_mode(path: str | None, wanted: Mode | None) -> tuple[Image, Mode]
 
 
 def _cpu(image: Image, mode: Mode, name: str | None) -> CpuModel:
-    width = max(image.bits, image.isa.bits)
-    cpu = find_model(name or USUAL_CPU[mode, width])
+    usual = (USUAL_CPU_6 if image.isa.release >= 6 else USUAL_CPU)[mode, max(image.bits, image.isa.bits)]
+    cpu = find_model(name or usual)
     if image.isa.bits > cpu.bits:
         raise ConfigError(f"{image.path}: has {image.isa.name} code, of {image.isa.bits} bits, and --cpu {cpu.name} "
-                          f"is a {cpu.bits}-bit core; choose {USUAL_CPU[mode, width]}")
+                          f"is a {cpu.bits}-bit core; choose {usual}")
     return cpu
 
 

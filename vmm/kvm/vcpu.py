@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
+from struct import Struct
 
 from vmm.arch.cp0.fields import Register
 from vmm.host.kernel.cpu import Ram
@@ -80,20 +81,24 @@ def sign_extend(value: int, bits: int) -> int:
 class Longs:
     """Longs in simulated RAM, seen as unsigned 64-bit numbers (a 32-bit host's are sign-extended)."""
 
-    def __init__(self, ram: Ram, base: int, word: int, count: int, big_endian: bool = False) -> None:
+    def __init__(self, ram: Ram, base: int, word: int, count: int, big_endian: bool) -> None:
         self._ram, self._base, self._word, self._count = ram, base, word, count
-        self._format = f"{'>' if big_endian else '<'}{count}{'Q' if word == 8 else 'I'}"
+        order = ">" if big_endian else "<"
+        self._format = f"{order}{count}{'Q' if word == 8 else 'I'}"
+        self._long = Struct(order + ("q" if word == 8 else "i"))
+        self._seen = ram.window(base, count * word)        # each exit reads a dozen of them
 
-    def _address(self, index: int) -> int:
+    def _offset(self, index: int) -> int:
         if not 0 <= index < self._count:
             raise IndexError(f"long {index} asked of a block of {self._count}; use 0..{self._count - 1}")
-        return self._base + index * self._word
+        return index * self._word
 
     def __getitem__(self, index: int) -> int:
-        return sign_extend(self._ram.load(self._address(index), self._word), 8 * self._word)
+        value: int = self._long.unpack_from(self._seen, self._offset(index))[0]
+        return value & 0xFFFFFFFF_FFFFFFFF
 
     def __setitem__(self, index: int, value: int) -> None:
-        self._ram.store(self._address(index), self._word, value & (1 << 8 * self._word) - 1)
+        self._ram.store(self._base + self._offset(index), self._word, value & (1 << 8 * self._word) - 1)
 
     def __len__(self) -> int:
         return self._count
@@ -118,7 +123,7 @@ class Gprs(Longs):
 class Cop0File:
     """The saved CP0 file in the commpage, by register class: unsigned, of the register's own width."""
 
-    def __init__(self, ram: Ram, base: int, word: int, big_endian: bool = False) -> None:
+    def __init__(self, ram: Ram, base: int, word: int, big_endian: bool) -> None:
         self.raw = Longs(ram, base, word, 256, big_endian)
         self.base, self.word = base, word
 
@@ -218,8 +223,8 @@ class Vcpu:
         self.layout = VcpuLayout(word)
         self.block_address = block
         self.commpage_address = commpage
-        self.block = Longs(ram, block, word, self.layout.size // word)
-        self.gpr = Gprs(ram, block, word, 32)
+        self.block = Longs(ram, block, word, self.layout.size // word, big_endian)
+        self.gpr = Gprs(ram, block, word, 32, big_endian)
         self.cop0 = Cop0File(ram, commpage, word, big_endian)
         self.mode = Mode.OUTSIDE
         self.requests: set[Request] = set()

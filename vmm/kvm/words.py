@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from vmm.arch.insns import ROWS
 from vmm.arch.rows import Insn, Tree, available, decode, decode_tree
@@ -34,6 +34,7 @@ def _tree(release: int, bits: int) -> Tree | None:
     return decode_tree(available(ROWS, release=release, bits=bits, ases=EXTENSIONS))
 
 
+@lru_cache(maxsize=4096)
 def read(word: int, *, release: int, bits: int) -> Word | None:
     """The instruction and its fields; None: reserved."""
     insn = decode(_tree(release, bits), word)

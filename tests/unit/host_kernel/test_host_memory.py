@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.plain_ram import PlainRam
 from vmm.errors import ConfigError
 from vmm.host.kernel.memory import PageAllocator, kernel_address, physical_address
 from vmm.host.kernel.pagetable import (
@@ -26,27 +27,8 @@ from vmm.host.kernel.pagetable import (
 SIZE = 8 << 20
 
 
-class PlainRam:
-    size = SIZE
-
-    def __init__(self) -> None:
-        self.bytes = bytearray(SIZE)
-
-    def load(self, pa: int, size: int) -> int:
-        return int.from_bytes(self.bytes[pa:pa + size], "little")
-
-    def store(self, pa: int, size: int, value: int) -> None:
-        self.bytes[pa:pa + size] = value.to_bytes(size, "little")
-
-    def read(self, pa: int, size: int) -> bytes:
-        return bytes(self.bytes[pa:pa + size])
-
-    def write(self, pa: int, data: bytes) -> None:
-        self.bytes[pa:pa + len(data)] = data
-
-
 def table(page_shift: int, word: int) -> tuple[PageAllocator, PageTable]:
-    pages = PageAllocator(PlainRam(), SIZE, page_shift, 0x1000)
+    pages = PageAllocator(PlainRam(SIZE), SIZE, page_shift, 0x1000)
     geometry = Geometry(page_shift, word)
     return pages, PageTable(pages, geometry, InvalidTables(pages, geometry))
 
@@ -55,7 +37,7 @@ GEOMETRIES = [(12, 4), (14, 4), (12, 8), (14, 8)]
 
 
 def test_freed_pages_come_back_lowest_first_and_zeroed() -> None:
-    pages = PageAllocator(PlainRam(), SIZE, 12)
+    pages = PageAllocator(PlainRam(SIZE), SIZE, 12)
     a, b, _ = pages.alloc(), pages.alloc(), pages.alloc()
     pages.ram.store(a, 4, 7)
     pages.free(b)
@@ -64,7 +46,7 @@ def test_freed_pages_come_back_lowest_first_and_zeroed() -> None:
 
 
 def test_a_page_cannot_be_freed_twice() -> None:
-    pages = PageAllocator(PlainRam(), SIZE, 12)
+    pages = PageAllocator(PlainRam(SIZE), SIZE, 12)
     page = pages.alloc()
     pages.free(page)
     with pytest.raises(ValueError, match="not in use"):
@@ -72,12 +54,12 @@ def test_a_page_cannot_be_freed_twice() -> None:
 
 
 def test_guest_memory_comes_from_the_top_until_it_meets_the_kernels() -> None:
-    pages = PageAllocator(PlainRam(), SIZE, 14)
+    pages = PageAllocator(PlainRam(SIZE), SIZE, 14)
     assert pages.alloc_block(4 << 20) == 4 << 20
     with pytest.raises(ConfigError, match="left in the host"):
         pages.alloc_block(5 << 20)
     with pytest.raises(ConfigError, match="page size"):
-        PageAllocator(PlainRam(), SIZE, 13)
+        PageAllocator(PlainRam(SIZE), SIZE, 13)
 
 
 @pytest.mark.parametrize("pa", [0, 0x1234000, 0x1FFFF000, 0x20000000, 0x123456000])

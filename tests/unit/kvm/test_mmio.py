@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.plain_ram import PlainRam
 from vmm.arch.insns import ROWS
 from vmm.kvm import mmio
 from vmm.kvm.exits import MmioLoad, MmioStore
@@ -12,25 +13,8 @@ ENCODINGS = {row.name: row.encoding for row in ROWS if row.on(5)}
 PC, RESUME, DEVICE = 0x4010_0000, 0x4010_0004, 0x1800_03F8
 
 
-class Ram:
-    def __init__(self) -> None:
-        self.bytes = bytearray(0x10000)
-
-    def load(self, address: int, size: int) -> int:
-        return int.from_bytes(self.bytes[address:address + size], "little")
-
-    def store(self, address: int, size: int, value: int) -> None:
-        self.bytes[address:address + size] = value.to_bytes(size, "little")
-
-    def read(self, address: int, size: int) -> bytes:
-        return bytes(self.bytes[address:address + size])
-
-    def write(self, address: int, data: bytes) -> None:
-        self.bytes[address:address + len(data)] = data
-
-
 def vcpu(word: int = 4) -> Vcpu:
-    made = Vcpu(0, Ram(), 0, 0x4000, word=word, big_endian=False)
+    made = Vcpu(0, PlainRam(0x10000), 0, 0x4000, word=word, big_endian=False)
     made.pc = PC
     return made
 

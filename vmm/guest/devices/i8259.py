@@ -54,13 +54,14 @@ class I8259:
     # -- inputs and output -------------------------------------------------------------------------------------
     def set_line(self, irq: int, level: bool) -> None:
         bit, state = 1 << irq, self.state
-        before = state.levels & bit
+        before, asked = state.levels & bit, state.irr
         state.levels = state.levels | bit if level else state.levels & ~bit
         if state.elcr & bit or state.icw1 & ICW1_LEVEL:
             state.irr = state.irr & ~bit | (bit if level else 0)
         elif level and not before:
             state.irr |= bit
-        self._update()
+        if state.irr != asked:
+            self._update()
 
     def acknowledge(self) -> int:
         """The vector; of the controller behind it where the input is one."""

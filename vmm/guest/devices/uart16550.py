@@ -143,8 +143,9 @@ class Uart16550:
     def lsr(self) -> int:
         status = LSR_THRE | LSR_TEMT
         status |= (LSR_DR if self.state.fifo else 0) | (LSR_OE if self.state.overrun else 0)
-        self.state.overrun = False
-        self._update()
+        if self.state.overrun:
+            self.state.overrun = False
+            self._update()
         return status
 
     @regs.read(6)

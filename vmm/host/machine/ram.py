@@ -31,6 +31,11 @@ class Ram:
         offset = self._offset(physical, size)
         return bytes(self._memory.block.bytes[offset:offset + size])
 
+    def window(self, physical: int, size: int) -> memoryview:
+        """A view of the bytes, for reading again and again; ``write`` and ``store`` are what writes."""
+        offset = self._offset(physical, size)
+        return self._bytes[offset:offset + size].toreadonly()
+
     def write(self, physical: int, data: bytes) -> None:
         offset = self._offset(physical, len(data))
         self._memory.block.bytes[offset:offset + len(data)] = data

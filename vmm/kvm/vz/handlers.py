@@ -140,6 +140,8 @@ def _second_stage(trap: Trap, *, write: bool) -> Emulation:
 def _is_fetch(trap: Trap, gpa: int) -> bool:
     """MI-6 in guest-physical addresses: the fault is where the instruction itself is."""
     pc = trap.vcpu.pc + 4 if trap.in_slot else trap.vcpu.pc
+    if (pc ^ gpa) & 0xFFF:                                  # no page is smaller
+        return False
     return guest_physical(trap.core, pc, ids.root_id(trap.host, trap.guest, trap.cpu)) == gpa
 
 

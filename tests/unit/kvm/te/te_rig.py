@@ -1,6 +1,7 @@
 """A guest without a machine: real page tables in fake RAM, a host that notes what was asked of it."""
 from __future__ import annotations
 
+from tests.support.plain_ram import PlainRam
 from vmm.arch.cp0.registers import Cause, EBase, EntryHi, EntryLo0, EntryLo1, Index, PageMask, Register, Status
 from vmm.arch.insns import ROWS
 from vmm.host.kernel.contexts import Mm, mm_bytes
@@ -22,23 +23,6 @@ GUEST_SIZE = 0x10_0000
 HOST_CONFIG, HOST_CONFIG1 = 0x8000_0482, 0x9E19_0C8F
 VECTORS, KERNEL_PC = 0x4000_0000, 0x4001_0000
 ENCODINGS = {row.name: row.encoding for row in ROWS if row.on(5)}
-
-
-class Ram:
-    def __init__(self) -> None:
-        self.bytes = bytearray(RAM_SIZE)
-
-    def load(self, pa: int, size: int) -> int:
-        return int.from_bytes(self.bytes[pa:pa + size], "little")
-
-    def store(self, pa: int, size: int, value: int) -> None:
-        self.bytes[pa:pa + size] = value.to_bytes(size, "little")
-
-    def read(self, pa: int, size: int) -> bytes:
-        return bytes(self.bytes[pa:pa + size])
-
-    def write(self, pa: int, data: bytes) -> None:
-        self.bytes[pa:pa + len(data)] = data
 
 
 class Contexts:
@@ -71,7 +55,7 @@ class Host:
     """Guest memory is GUEST_SIZE bytes from guest-physical 0; pages in ``read_only`` refuse writes."""
 
     def __init__(self, page_shift: int, word: int) -> None:
-        self.ram = Ram()
+        self.ram = PlainRam(RAM_SIZE)
         self.page_shift, self.word = page_shift, word
         self.release, self.bad_instr = 2, False
         self.contexts = Contexts()
@@ -150,13 +134,14 @@ class Rig:
         self.guest.tlb[index] = Entry(2 * size - 1 & ~0x1FFF, va & -2 * size | asid, lo0, lo1)
 
     def put_word(self, address: int, word: int) -> None:
-        """Into guest memory behind ``address``, in kseg0 or mapped."""
+        """Into guest memory behind ``address``, in kseg0 or mapped; where there is none, no code is."""
         gpa = address & 0x1FFF_FFFF
         if address < 0x4000_0000:
             entry = self.guest.tlb.lookup(address, self.guest.asid)
             assert entry is not None
             gpa = entry.half(address).physical
-        self.host.ram.store(GUEST_RAM + gpa, 4, word)
+        if gpa < GUEST_SIZE:
+            self.host.ram.store(GUEST_RAM + gpa, 4, word)
 
     def trap(self, code: int, word: int = 0, *, bad: int = 0, coprocessor: int = 0,
              branch: int | None = None) -> Emulation:
