@@ -11,6 +11,7 @@ from vmm.arch.cp0.registers import (
     EPC,
     Compare,
     Config,
+    Config4,
     Config5,
     Count,
     EBase,
@@ -121,6 +122,15 @@ def tlb_entries(r: Random, rig: Rig, name: str, count: int) -> None:
     map_code(r, slots, ids if name == "guest_tlb" else 0)
 
 
+def shape_ftlb(r: Random, rig: Rig, context: str) -> None:
+    """Where a core has an FTLB: a small one, so that chance fills its sets; on or off where software may choose."""
+    if rig.model.ftlb_entries:
+        cp0 = getattr(rig.cpu, context)
+        cp0[Config4] &= ~(Config4.FTLBPageSize.mask | Config4.FTLBWays.mask | Config4.FTLBSets.mask)
+        cp0[Config4] |= Config4.FTLBPageSize.at(r.choice((1, 1, 2))) | Config4.FTLBSets.at(2)
+        rig.cpu.engine.service(rig.cpu.state, "update_ftlb")
+
+
 def map_code(r: Random, slots: memoryview, ids: int) -> None:
     """Entries 0 and 1, mostly: the code's pages at the addresses where it begins, for whoever runs."""
     for n, page in enumerate((0x4000, KSEG2 + 0x4000)):
@@ -181,11 +191,13 @@ def start_state(r: Random, rig: Rig) -> None:
     size = r.choice((4, 8, rig.model.tlb_entries))
     state.array("tlb_size")[0] = state.array("vtlb_size")[0] = size
     file_of(r, rig, "root", "root_writable", "root_cp0")
-    tlb_entries(r, rig, "root_tlb", size)
+    shape_ftlb(r, rig, "root")
+    tlb_entries(r, rig, "root_tlb", state.array("tlb_size")[0])
     if state.has_vz:
         state.array("tlb_size")[1] = state.array("vtlb_size")[1] = r.choice((4, 8))
         file_of(r, rig, "guest", "guest_writable", "guest_cp0")
-        tlb_entries(r, rig, "guest_tlb", 8)
+        shape_ftlb(r, rig, "guest")
+        tlb_entries(r, rig, "guest_tlb", max(8, state.array("tlb_size")[1]))
         cpu.root[GuestCtl0] |= r.choice((0, GuestCtl0.GM.mask)) | r.choice((0, GuestCtl0.CP0.mask | GuestCtl0.AT.mask))
         if r.random() < 0.6:
             cpu.root[GuestCtl1] = 0x0001_0001 & state.guest_ids * 0x1_0001

@@ -41,6 +41,8 @@ def compared_slots() -> list[str]:
 
 
 COMPARED = compared_slots()
+LONG = 1000
+"""An array of more slots is compared as bytes: the TLBs."""
 
 
 @cache
@@ -148,8 +150,11 @@ class Rig:
         state = self.cpu.state
         shown: dict[str, object] = {}
         for name in COMPARED:
-            values = list(state.array(name))
-            shown.update({f"{name}[{n}]" if COUNT[name] > 1 else name: v for n, v in enumerate(values)})
+            if COUNT[name] > LONG:
+                shown[name] = state.array(name).tobytes()
+            else:
+                values = list(state.array(name))
+                shown.update({f"{name}[{n}]" if COUNT[name] > 1 else name: v for n, v in enumerate(values)})
         shown["target"] = state.target if state.in_slot else 0
         shown["memory"] = bytes(self.memory.block.bytes)
         shown["events"] = list(self.events)
@@ -183,7 +188,7 @@ def differences(one: dict[str, object], other: dict[str, object]) -> list[str]:
             continue
         if isinstance(value, bytes) and isinstance(theirs, bytes):
             at = next(n for n in range(len(value)) if value[n] != theirs[n])
-            found.append(f"memory at {at:#x}: {value[at & ~7:(at | 7) + 1].hex()} {theirs[at & ~7:(at | 7) + 1].hex()}")
+            found.append(f"{name} at {at:#x}: {value[at & ~7:(at | 7) + 1].hex()} {theirs[at & ~7:(at | 7) + 1].hex()}")
         elif isinstance(value, int) and isinstance(theirs, int):
             found.append(f"{slot_name(name)}: {value:#x} {theirs:#x}")
         else:

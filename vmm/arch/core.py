@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vmm.arch.cp0.cells import Cells, GuestCells
 from vmm.arch.cp0.fields import Register, sign_extended
-from vmm.arch.cp0.registers import Config, Config1, EBase, EntryHi, GuestCtl1, IntCtl, PRId
+from vmm.arch.cp0.registers import Config, Config1, Config4, EBase, EntryHi, GuestCtl1, IntCtl, PRId
 from vmm.arch.fp import Fcsr
 
 REGISTERS_PER_FILE = 256
@@ -20,6 +20,8 @@ class CpuModel:
     ``fir``, ``msair``: what the identity registers read: CFC1's FIR with an FPU, CFCMSA's MSAIR with MSA.
     ``fcsr``, ``fcsr_writable``: FCSR after reset, and the bits that CTC1 changes, on a core with an FPU.
     ``cycles_event``, ``instructions_event``: numbers of the performance counters' events.
+    ``tlb_entries``, ``guest_tlb_entries``: of the VTLB, where there is an FTLB too; Config4 says what that is like.
+    ``ftlb_largest_page``: the largest value of Config4.FTLBPageSize.
     ``ccres``: pipeline cycles a tick of Count.  ``synci_step``: bytes that one SYNCI reaches.
     """
     name: str
@@ -39,6 +41,7 @@ class CpuModel:
     fcsr_writable: int = Fcsr.LEGACY_WRITABLE
     msair: int = 0
     ccres: int = 2
+    ftlb_largest_page: int = 0
     synci_step: int = 32
     cycles_event: int = 0
     instructions_event: int = 1
@@ -50,6 +53,16 @@ class CpuModel:
     @property
     def prid(self) -> int:
         return self.root[PRId].reset
+
+    @property
+    def ftlb_entries(self) -> int:
+        """Of the root's FTLB when it is on; 0 without one."""
+        return _ftlb_entries(self.reset(Config4), self.write_mask(Config4))
+
+    @property
+    def guest_ftlb_entries(self) -> int:
+        cell = self.guest.get(Config4)
+        return _ftlb_entries(cell.reset, cell.guest_writable) if cell else 0
 
     @property
     def implemented(self) -> frozenset[int]:
@@ -120,6 +133,12 @@ class CpuModel:
     def xcontext_region_bit(self) -> int:
         """Where XContext.R starts; BadVPN2 ends below it."""
         return self.segbits - 9
+
+
+def _ftlb_entries(config4: int, writable: int) -> int:
+    """A core with an FTLB lets software choose its page size."""
+    shape = Config4(config4)
+    return (shape.FTLBWays + 2) << shape.FTLBSets if writable & Config4.FTLBPageSize.mask else 0
 
 
 def _by_index(values: Mapping[type[Register], int]) -> list[int]:

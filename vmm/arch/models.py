@@ -14,6 +14,8 @@ from vmm.arch.cores.unmodelled import NEVER as _NEVER
 from vmm.arch.cores.unmodelled import NEVER_WITH_UNITS as _NEVER_WITH_UNITS
 from vmm.arch.cp0.cells import (
     EVERY_CORE,
+    FTLB,
+    FTLB_SHAPE,
     RELEASE5,
     SEGMENT_REGISTERS,
     WALKER_REGISTERS,
@@ -32,6 +34,7 @@ from vmm.arch.cp0.registers import (
     Config3,
     Config4,
     Config5,
+    Config6,
     EBase,
     EntryHi,
     GuestCtl0,
@@ -49,7 +52,7 @@ from vmm.arch.cp0.units import MAARS, counters, watch_pairs
 from vmm.arch.fp import Fcsr
 from vmm.errors import ConfigError
 
-_VZ_NEVER = ("FTLB (Config.MT)", "coherence manager (Config3.CMGCR)",
+_VZ_NEVER = ("coherence manager (Config3.CMGCR)",
              "exits on a change of mode (GuestCtl0.MC)", "direct root access to the guest (GuestCtl0.DRG)",
              "interrupts dropped by hardware (GuestCtl2.HC)", "exit groups (GuestCtl0Ext.OG, BG, MG)",
              "guest features that root can switch off (of guest Config1 to 5, root can change only M)")
@@ -77,7 +80,7 @@ _24KF = CpuModel(
 
 _P5600_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **SEGMENT_REGISTERS, **WALKER_REGISTERS,
     **watch_pairs(4, 32), **counters(4, vz=True), **MAARS, **vz_registers(GuestCtl0.RAD),
-    **tlb_registers(64), **entry_lo(0xC000_0003_FFFF_FFFF),
+    **tlb_registers(64, FTLB), **entry_lo(0xC000_0003_FFFF_FFFF),
     PRId:      Cell(0x0001_A800),
     PageGrain: Cell(0, 0xE800_0000),
     HWREna:    Cell(0, 0x2000_000F),
@@ -88,17 +91,18 @@ _P5600_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **SEGMENT_R
     Config1:   Cell(0xFEA3_519B),
     Config3:   Cell(without(0xBF00_30A0, Config3.CMGCR)
                     | Config3.VZ.mask),
-    Config4:   Cell(0xC01C_0000),
+    Config4:   Cell(0xC01C_0000 | Config4.MMUExtDef.mask | FTLB_SHAPE, 7 << Config4.FTLBPageSize.low),
+    Config6:   Cell(0, bits_of(Config6.FTLBEn, Config6.FTLBP)),
     Config5:   Cell(0x1000_0038, bits_of(Config5.K, Config5.CV, Config5.MSAEn, Config5.UFE, Config5.FRE, Config5.UFR)),
 }
 
 _P5600 = CpuModel(
     name="P5600",
-    description="MIPS32 release 5 core with VZ, after the MIPS P5600: 64 TLB entries for root and apart from "
-                "that 64 for the guest; guests are told apart by root's ASID (no GuestID)",
+    description="MIPS32 release 5 core with VZ, after the MIPS P5600: 64 TLB entries and an FTLB of 512 for root "
+                "and apart from these as many for the guest; guests are told apart by root's ASID (no GuestID)",
     not_modelled=(*_NEVER_WITH_UNITS, *_VZ_NEVER, "a page-table walker for guests"),
     release=5, bits=32, ases=frozenset({"VZ", "TLBINV", "LLB", "MSA", "EVA", "MVH"}), tlb_entries=64, guest_tlb_entries=64,
-    segbits=32, pabits=40, root=_P5600_ROOT, guest=guest_of(_P5600_ROOT, 64),
+    segbits=32, pabits=40, ftlb_largest_page=2, root=_P5600_ROOT, guest=guest_of(_P5600_ROOT),
     fir=0x30F3_0300, fcsr=Fcsr.NAN2008 | Fcsr.ABS2008,
 )
 
@@ -152,7 +156,7 @@ _MIPS64R5 = CpuModel(
                   "page-table walker (Config3.PW)", "MAAR (Config5.MRP)",
                   "PageGrain.ELPA: 48-bit physical addresses are always on"),
     release=5, bits=64, ases=frozenset({"VZ", "TLBINV", "LLB", "MSA", "PS"}), tlb_entries=64, guest_tlb_entries=64,
-    segbits=48, pabits=48, root=_MIPS64R5_ROOT, guest=guest_of(_MIPS64R5_ROOT, 64),
+    segbits=48, pabits=48, root=_MIPS64R5_ROOT, guest=guest_of(_MIPS64R5_ROOT),
     fir=0x30F7_0000, fcsr_writable=Fcsr.LEGACY_WRITABLE | Fcsr.NAN2008 | Fcsr.ABS2008,
 )
 # fmt: on

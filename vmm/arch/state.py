@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 REGISTERS_PER_FILE = 256
-TLB_CAPACITY = 128
+TLB_CAPACITY = 64 + 512
 TLB_SLOTS = 8
 REGION_CAPACITY = 8
 REGION_SLOTS = 4
@@ -142,8 +142,11 @@ SLOTS: tuple[Slot, ...] = _slots(
     ("release6",         1, "1: a core of release 6"),
     ("has_vz",           1, "1: it has guest mode"),
     ("tlb_size",         2, "entries: root, guest"),
-    ("vtlb_size",        2, "of these, in the VTLB; the others are the root's FTLB"),
-    ("ftlb_sets",        1, "sets of the root's FTLB, 0 without one"),
+    ("vtlb_size",        2, "of these, in the VTLB; the others are the FTLB"),
+    ("ftlb_capacity",    2, "entries of an FTLB that is switched on"),
+    ("ftlb_shape",       2, "its fields in Config4, 0 while it is off"),
+    ("ftlb_sets",        2, "its sets, 0 while it is off"),
+    ("ftlb_largest_page", 1, "the largest Config4.FTLBPageSize"),
     ("asid_mask",        1, "bits of EntryHi that hold the ASID"),
     ("vpn_mask",         1, "bits of EntryHi that hold R and VPN2"),
     ("segment_excess",   1, "address bits above SEGBITS and below R"),

@@ -80,10 +80,15 @@ class Cp0File:
 
 
 class Tlb:
-    """``tlb[n]``: the root's TLB, or the guest's."""
+    """``tlb[n]``: the root's TLB, or the guest's: ``variable`` entries of any page size, then those of the FTLB.
 
-    def __init__(self, cpu: Cpu, name: str, size: int) -> None:
-        self._cpu, self._words, self._size = cpu, cpu.state.array(name), size
+    Entries of an FTLB that is off can be read and written, and match nothing.
+    """
+
+    def __init__(self, cpu: Cpu, name: str, variable: int, fixed: int) -> None:
+        self._cpu, self._words, self._size = cpu, cpu.state.array(name), variable + fixed
+        self._number = int(name == "guest_tlb")
+        self.variable = variable
 
     def __len__(self) -> int:
         return self._size
@@ -104,6 +109,31 @@ class Tlb:
                         not e[TlbSlot.VALID])
 
     def __setitem__(self, n: int, entry: TlbEntry) -> None:
+        self._write(n, entry)
+        self._cpu.forget()
+
+    def write_each(self, entries: Iterable[tuple[int, TlbEntry]]) -> None:
+        """Many at once."""
+        for n, entry in entries:
+            self._write(n, entry)
+        self._cpu.forget()
+
+    def clear(self, start: int = 0) -> None:
+        """Let no entry from ``start`` on match anything."""
+        valid = self._words[start * TLB_SLOTS + TlbSlot.VALID:self._size * TLB_SLOTS:TLB_SLOTS]
+        valid[:] = memoryview(bytes(8 * len(valid))).cast("Q")
+        self._cpu.forget()
+
+    def erase(self) -> None:
+        """As after power came on."""
+        self._words[:] = memoryview(bytes(8 * len(self._words))).cast("Q")
+
+    def find(self, va: int, asid: int, guest_id: int = 0) -> int | None:
+        """The index of the entry that matches, as TLBP finds it."""
+        slot = self._cpu.engine.service(self._cpu.state, "find_entry", self._number, va, asid, guest_id)
+        return (slot - OFFSET[("root_tlb", "guest_tlb")[self._number]]) // TLB_SLOTS if slot else None
+
+    def _write(self, n: int, entry: TlbEntry) -> None:
         e, state = self._slots(n), self._cpu.state
         mask = entry.page_mask | SMALLEST_PAIR
         e[TlbSlot.VPN] = entry.entry_hi & state.vpn_mask & ~mask
@@ -113,7 +143,6 @@ class Tlb:
         e[TlbSlot.GLOBAL] = entry.entry_lo0 & entry.entry_lo1 & 1
         e[TlbSlot.GUEST] = entry.guest_id
         e[TlbSlot.VALID] = int(not entry.ehinv)
-        self._cpu.forget()
 
 
 class Cpu:
@@ -124,8 +153,8 @@ class Cpu:
         self.state = State()
         self.gpr = Gpr(self.state)
         self.root, self.guest = Cp0File(self, ROOT_FILE), Cp0File(self, GUEST_FILE)
-        self.tlb = Tlb(self, "root_tlb", model.tlb_entries)
-        self.guest_tlb = Tlb(self, "guest_tlb", model.guest_tlb_entries)
+        self.tlb = Tlb(self, "root_tlb", model.tlb_entries, model.ftlb_entries)
+        self.guest_tlb = Tlb(self, "guest_tlb", model.guest_tlb_entries, model.guest_ftlb_entries)
         memory.show(self.state)
         self._describe_model()
         engine.attach(self.state)
@@ -138,6 +167,9 @@ class Cpu:
         state.has_vz = int("VZ" in model.ases)
         for name in ("tlb_size", "vtlb_size"):
             state.array(name)[0], state.array(name)[1] = model.tlb_entries, model.guest_tlb_entries
+        capacity = state.array("ftlb_capacity")
+        capacity[0], capacity[1] = model.ftlb_entries, model.guest_ftlb_entries
+        state.ftlb_largest_page = model.ftlb_largest_page
         state.asid_mask, state.vpn_mask, state.pfn_mask = model.asid_mask, model.vpn_mask, model.pfn_mask
         state.guest_ids = model.guest_id_mask
         state.fir, state.fcsr_writable = model.fir, model.fcsr_writable
@@ -176,10 +208,8 @@ class Cpu:
             for register, layout in LEGACY_SEGMENTS.items():
                 if not file.has(register):
                     file[register] = layout            # software does not see it, translation does
-        for name in ("root_tlb", "guest_tlb"):
-            slots = state.array(name)
-            for n in range(len(slots)):
-                slots[n] = 0
+        self.tlb.erase()
+        self.guest_tlb.erase()
         fpr = state.array("fpr")
         for n in range(len(fpr)):
             fpr[n] = 0
@@ -193,6 +223,7 @@ class Cpu:
         for n in range(len(state.array("maar"))):
             state.array("maar")[n] = 0
         self.pc = RESET_VECTOR
+        self.engine.service(state, "update_ftlb")
         self.refresh()
 
     # -- looking and changing ------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from vmm.arch.cp0.registers import (
     Config3,
     Config4,
     Config5,
+    Config6,
     Config7,
     Count,
     Debug,
@@ -57,7 +58,7 @@ MEASURED = {    # 24Kf, P5600, 5KEf
     Config:  (0x8000_0482, 0x8004_0482, 0x8000_4482),
     Config1: ((0x9E19_0C8F | PC) & ~CA, 0xFEA3_519B, 0xBE61_309B & ~(WR | PC)),
     Config2: (0x8000_0000, 0x8000_0000, 0x8000_0000),
-    Config4: (0, 0xC01C_0000, 0),
+    Config4: (0, 0xC01C_C127, 0),                         # with an FTLB, which the emulator lacks
     PageGrain: (0, 0, 0),
     IntCtl:  (0xFC00_0000, 0xFC00_0000, 0xE000_0000),
     Debug:   (0x0200_8000, 0x0200_8000, 0x0200_8000),
@@ -115,15 +116,19 @@ LESS = {
 }
 
 
+MORE = {Config: Config.MT.mask, Config1: Config1.PC.mask, Config4: 0x1FFF}
+"""What the chips have and emulators do not: FTLB, counters."""
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_cores_show_what_emulators_of_them_show(name: str) -> None:
     model, shown = find_model(name), OTHERS[name]
     registers = (PRId, Config, Config1, Config2, Config3, Config4, Config5)
     for register, value in zip(registers, shown, strict=False):
         lacks = value & ~model.reset(register)
-        more = Config1.PC.mask if register is Config1 else 0         # the chips have counters, emulators none
+        more = MORE.get(register, 0)
         assert not model.reset(register) & ~value & ~more, register.name
-        assert not lacks & ~LESS.get(register, 0), f"{register.name} {lacks:#x}"
+        assert not lacks & ~LESS.get(register, 0) & ~more, f"{register.name} {lacks:#x}"
     assert not shown[7] & ~model.write_mask(Status) & ~LESS[Status]
     assert after_all_ones(model, EntryHi) == shown[8]
 
@@ -151,7 +156,10 @@ def test_config3_says_only_what_the_machine_has() -> None:
 def test_config_agrees_with_the_model(model: CpuModel) -> None:
     config, config1 = Config(model.reset(Config)), Config1(model.reset(Config1))
     config3, config4 = Config3(model.reset(Config3)), Config4(model.reset(Config4))
-    assert config.AR == (0 if model.release < 2 else 1 if model.release < 6 else 2) and config.MT == 1
+    assert config.AR == (0 if model.release < 2 else 1 if model.release < 6 else 2)
+    assert config.MT == (4 if model.ftlb_entries and Config6 not in model.root else 1)
+    assert config4.MMUExtDef == (3 if model.ftlb_entries and model.release < 6 else 0)
+    assert (model.ftlb_entries, model.ftlb_largest_page > 0) in ((0, False), (512, True))
     assert config.AT == (2 if model.bits == 64 else 0)
     assert config1.MMUSize + 1 == model.tlb_entries
     assert config1.FP == model.fpu
@@ -241,13 +249,15 @@ def test_byte_order_and_cpu_number_are_given_at_reset(model: CpuModel) -> None:
 
 @EVERY
 def test_tlb_indices(model: CpuModel) -> None:
-    assert model.write_mask(Index) == model.tlb_entries - 1
+    entries = model.tlb_entries + model.ftlb_entries
+    assert model.write_mask(Index) == (1 << (entries - 1).bit_length()) - 1
     if model.release < 6:
         assert model.write_mask(Wired) == model.reset(Random) == model.tlb_entries - 1
         assert model.write_mask(Random) == 0
     else:
         assert model.write_mask(Wired) == Wired.Wired.mask and Random not in model.root
     assert (model.guest_tlb_entries > 0) == bool(model.guest)
+    assert model.guest_ftlb_entries == (model.ftlb_entries if model.guest else 0)
 
 
 @EVERY

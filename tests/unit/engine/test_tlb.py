@@ -111,9 +111,9 @@ def test_translation_is_that_of_the_plain_model(engine: str, name: str) -> None:
         cpu.root[EBase] = EBASE
         cpu.root[PageGrain] = r.getrandbits(1) * PageGrain.IEC.mask
         plain = Plain(cpu.state.vpn_mask, cpu.state.pfn_mask, bool(cpu.root[PageGrain]))
-        for n in range(len(cpu.tlb)):
+        for n in range(cpu.tlb.variable):
             cpu.tlb[n] = any_entry(r, rig)
-        plain.entries = list(cpu.tlb)
+        plain.entries = [cpu.tlb[n] for n in range(cpu.tlb.variable)]
         rig.code(0x4000, "lb $9, 0($8)")
         for _ in range(40):
             entry, access = r.choice(plain.entries), r.choice(("load", "store", "fetch"))

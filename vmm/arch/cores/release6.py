@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from vmm.arch.core import CpuModel
 from vmm.arch.cores.unmodelled import NEVER
-from vmm.arch.cp0.cells import EVERY_CORE, RELEASE5, Cell, bits_of, entry_lo, release6_tlb_registers, without
+from vmm.arch.cp0.cells import (
+    EVERY_CORE,
+    FTLB,
+    FTLB_SHAPE,
+    RELEASE5,
+    Cell,
+    bits_of,
+    entry_lo,
+    release6_tlb_registers,
+    without,
+)
 from vmm.arch.cp0.fields import ALL_ONES, Register, sign_extended
 from vmm.arch.cp0.registers import (
     Cause,
@@ -43,8 +53,10 @@ FRE = (Config5.UFE, Config5.FRE)
 FCSR = Fcsr.NAN2008 | Fcsr.ABS2008
 FCSR_WRITABLE = Fcsr.FS | Fcsr.CAUSE | Fcsr.ENABLES | Fcsr.FLAGS | Fcsr.RM
 """Without condition codes."""
+VTLB_AND_FTLB = 4
+"""Config.MT; the FTLB of these cores cannot be switched off."""
 NOT_YET = ("microMIPS (Config3.ISA)",)
-WIDE_NOT_YET = ("FTLB (Config.MT, Config4)", "virtualization (Config3.VZ)",
+WIDE_NOT_YET = ("virtualization (Config3.VZ)",
                 "coherence manager (Config3.CMGCR)", "MAAR (Config5.MRP)",
                 "PageGrain.ELPA: 48-bit physical addresses are always on")
 
@@ -70,37 +82,39 @@ _MIPS32R6 = CpuModel(
     guest={},
 )
 
-_I6400_ROOT: dict[type[Register], Cell] = {**RELEASE6, **release6_tlb_registers(16), **entry_lo(0xC000_03FF_FFFF_FFFF),
+_I6400_ROOT: dict[type[Register], Cell] = {**RELEASE6, **release6_tlb_registers(16, FTLB),
+    **entry_lo(0xC000_03FF_FFFF_FFFF),
     PRId:      Cell(0x0001_A900),
     VPControl: Cell(0),
     PageGrain: Cell(0xC800_0000, PageGrain.ELPA.mask),
     EntryHi:   Cell(0, 0xC000_FFFF_FFFF_E7FF),
     Status:    Cell(0x0440_0004, without(0x34C0_FFFF, Status.FR)),
     EBase:     Cell(sign_extended(0x8000_0000), ALL_ONES & ~0x7FF),
-    Config:    Cell(0x8000_4882, Config.K0.mask),
+    Config:    Cell(without(0x8000_4882, Config.MT) | Config.MT.at(VTLB_AND_FTLB), Config.K0.mask),
     Config1:   Cell(without(0x9EAB_558B, Config1.WR)),
     Config3:   Cell(without(0xBC00_30A0, Config3.CMGCR)),
-    Config4:   Cell(0xF0FC_0000),
+    Config4:   Cell(0xF0FC_0000 | FTLB_SHAPE, Config4.FTLBPageSize.mask),
     Config5:   Cell(without(0x0000_2098, Config5.MRP), bits_of(Config5.SBRI, Config5.MSAEn, *FRE)),
     XContext:  Cell(0, ALL_ONES & -1 << 48 - 7),
 }
 
 _I6400 = CpuModel(
     name="I6400",
-    description="MIPS64 release 6 core with 16 TLB entries, after the MIPS I6400 as emulators of it show it",
+    description="MIPS64 release 6 core with 16 TLB entries and an FTLB of 512, after the MIPS I6400",
     not_modelled=(*NEVER, *WIDE_NOT_YET),
     release=6, bits=64, ases=frozenset({"TLBINV", "LLB", "VP", "MSA"}), tlb_entries=16, guest_tlb_entries=0,
-    segbits=48, pabits=48, fir=0x20F3_0300, fcsr=FCSR, fcsr_writable=FCSR_WRITABLE, msair=0x0300,
+    segbits=48, pabits=48, ftlb_largest_page=3, fir=0x20F3_0300, fcsr=FCSR, fcsr_writable=FCSR_WRITABLE, msair=0x0300,
     root=_I6400_ROOT, guest={},
 )
 
 _I6500 = CpuModel(
     name="I6500",
-    description="MIPS64 release 6 core with 16 TLB entries, after the MIPS I6500: paired LL/SC, CRC32, memory map IDs",
+    description="MIPS64 release 6 core with 16 TLB entries and an FTLB of 512, after the MIPS I6500: paired LL/SC, "
+                "CRC32, memory map IDs",
     not_modelled=(*NEVER, *WIDE_NOT_YET),
     release=6, bits=64, ases=frozenset({"TLBINV", "LLB", "VP", "MSA", "GINV", "PAIRS", "CRC"}), tlb_entries=16,
-    guest_tlb_entries=0, segbits=48, pabits=48, fir=0x20F3_0300, fcsr=FCSR, fcsr_writable=FCSR_WRITABLE,
-    msair=0x0300, synci_step=64,
+    guest_tlb_entries=0, segbits=48, pabits=48, ftlb_largest_page=3, fir=0x20F3_0300, fcsr=FCSR,
+    fcsr_writable=FCSR_WRITABLE, msair=0x0300, synci_step=64,
     root={**_I6400_ROOT,
         PRId:        Cell(0x0001_B000),
         MemoryMapID: Cell(0, 0xFFFF),

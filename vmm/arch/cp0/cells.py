@@ -189,18 +189,26 @@ _NO_GUEST_COPY = frozenset({SRSCtl, SRSMap, MAAR, MAARI, *WALKER_REGISTERS})
 """A guest has no shadow sets, walker or MAAR of its own: it exits when it touches these (GPSI)."""
 
 
+FTLB = 512
+FTLB_SHAPE = Config4.FTLBPageSize.at(1) | Config4.FTLBWays.at(4 - 2) | Config4.FTLBSets.at(7)
+"""The FTLB of proAptiv, P5600, I6400 and I6500: 128 sets of 4 ways; after reset of pages of 4 KiB."""
 LEGACY_SEGMENTS: dict[type[Register], int] = {
     register: register.reset for register in (SegCtl0, SegCtl1, SegCtl2)}
 """What a core without segmentation control holds where it would have these registers, and software cannot see."""
 
-def tlb_registers(entries: int) -> dict[type[Register], Cell]:
-    """The registers that hold an index; ``entries`` is a power of two."""
-    return {Index: Cell(0, entries - 1), Random: Cell(entries - 1), Wired: Cell(0, entries - 1)}
+
+def tlb_registers(entries: int, ftlb: int = 0) -> dict[type[Register], Cell]:
+    """The registers that hold an index; ``entries``, of the VTLB, is a power of two; ``ftlb`` entries follow."""
+    return {Index: _index(entries + ftlb), Random: Cell(entries - 1), Wired: Cell(0, entries - 1)}
 
 
-def release6_tlb_registers(entries: int) -> dict[type[Register], Cell]:
+def release6_tlb_registers(entries: int, ftlb: int = 0) -> dict[type[Register], Cell]:
     """The same from release 6 on: no Random; Wired has a limit, and drops a write that is too large."""
-    return {Index: Cell(0, entries - 1), Wired: Cell(0, Wired.Wired.mask)}
+    return {Index: _index(entries + ftlb), Wired: Cell(0, Wired.Wired.mask)}
+
+
+def _index(entries: int) -> Cell:
+    return Cell(0, (1 << (entries - 1).bit_length()) - 1)
 
 
 def entry_lo(mask: int) -> dict[type[Register], Cell]:
@@ -222,10 +230,9 @@ def vz_registers(guests_by: Bits) -> dict[type[Register], Cell]:
             GTOffset: Cell(0, ALL32)}
 
 
-def guest_of(root: Cells, entries: int) -> dict[type[Register], GuestCell]:
-    """The guest context of a core: its copies of the root registers, which start as root's do."""
-    cells = {**root, **tlb_registers(entries)}
-    cells[Config1] = Cell(without(root[Config1].reset, Config1.MMUSize) | Config1.MMUSize.at(entries - 1))
+def guest_of(root: Cells) -> dict[type[Register], GuestCell]:
+    """The guest context of a core: its copies of the root registers, which start as root's do; a TLB of the same size."""
+    cells = dict(root)
     cells[Count] = Cell(0)      # root's Count plus GTOffset: a guest's write exits, MTGC0 has no effect
     own = {register: cell for register, cell in cells.items()
            if register.context in (Contexts.GUEST, Contexts.GUEST_IF) and register not in _NO_GUEST_COPY}

@@ -13,6 +13,7 @@ from vmm.arch.cp0.registers import (
     Compare,
     Config,
     Config3,
+    Config4,
     Config5,
     Count,
     EBase,
@@ -39,7 +40,7 @@ from vmm.arch.cp0.registers import (
     Wired,
 )
 from vmm.arch.exceptions import GExcCode
-from vmm.arch.privileged import counters, watchpoints
+from vmm.arch.privileged import counters, ftlb, watchpoints
 from vmm.arch.privileged.entries import legal_page_mask, random_index
 from vmm.arch.privileged.exception import exit_guest
 from vmm.arch.privileged.mode import KERNEL
@@ -233,6 +234,8 @@ def adjust(m: AnyMachine, base: AnyMachine, index: AnyMachine, value: AnyMachine
         offered.value = m.select(asked == MAARI.INDEX.mask, count_ - 1, allowed)     # all ones: the highest
     for _ in m.when(index == PageMask.index):
         offered.value = m.call(legal_page_mask, value & m.state.page_mask_bits)
+    for _ in m.when((index == Config4.index) & ~ftlb.legal_size(m, (value & Config4.FTLBPageSize.mask).shr(8))):
+        offered.value = offered.value & ~Config4.FTLBPageSize.mask | (file[Config4] & Config4.FTLBPageSize.mask)
     for _ in m.when((index == Config5.index) & ~file.on(Config3.MSAP)):
         offered.value = offered.value & ~Config5.MSAEn.mask    # a guest may be without
     for _ in m.when(m.state.release6 != 0):
@@ -250,7 +253,7 @@ def kept_by_release6(m: AnyMachine, base: AnyMachine, index: AnyMachine, value: 
         result.value = offered & ~Status.KSU.mask | (old & Status.KSU.mask)
     for _ in m.when((index == EntryHi.index) & (m.state.core64 != 0) & (value.shr(62) == 2)):
         result.value = offered & ~EntryHi.R.mask | (old & EntryHi.R.mask)
-    size = m.select(base == ROOT_FILE, m.slot(OFFSET["tlb_size"]), m.slot(OFFSET["tlb_size"] + 1))
+    size = m.slot(m.flag(base == GUEST_FILE) + OFFSET["vtlb_size"])
     for _ in m.when((index == Wired.index) & ~(value & Wired.Wired.mask).below(size)):
         result.value = old
     asked = value & PageMask.Mask.mask
@@ -281,6 +284,8 @@ def put(m: AnyMachine, base: AnyMachine, index: AnyMachine, new: AnyMachine, off
         m.call(schedule)
     for _ in m.when(index == Wired.index):
         m.call(limit_wired, base)
+    for _ in m.when(index.shr(3) == Config.number[0]):
+        m.call(ftlb.update, base)
     for _ in m.when(is_counter(m, index) & (m.state.perf_counters != 0)):
         m.call(counters.update)
     for _ in m.when((index.shr(3) == WatchLo.number[0]) | (index.shr(3) == WatchHi.number[0])):
@@ -295,9 +300,9 @@ def put(m: AnyMachine, base: AnyMachine, index: AnyMachine, new: AnyMachine, off
 
 
 def limit_wired(m: AnyMachine, base: AnyMachine) -> None:
-    """Wired wraps at the TLB's size before release 6 (mips.md 2)."""
+    """Wired wraps at the VTLB's size before release 6 (mips.md 2)."""
     file = File(m, base)
-    size = m.select(base == ROOT_FILE, m.slot(OFFSET["tlb_size"]), m.slot(OFFSET["tlb_size"] + 1))
+    size = m.slot(m.flag(base == GUEST_FILE) + OFFSET["vtlb_size"])
     _, wrapped = m.divide_unsigned(file.get(Wired.Wired), m.select(size == 0, 1, size))
     file[Wired] = file[Wired] & ~Wired.Wired.mask | wrapped
 

@@ -1,28 +1,25 @@
 """TLB entries: where they are, finding one, writing one.  (Volume III, chapter 4; mips.md 4.3, 4.4)
 
-A TLB is an array of entries: first the VTLB, any page size in each, searched as a whole; then the FTLB, if the core has
-one: entry ``VTLB size + way * sets + set``, all of one page size, searched by the set that the address chooses.
+A TLB is an array of entries: first the VTLB, any page size in each, searched as a whole; then the FTLB, if there is one
+(``vmm.arch.privileged.ftlb``), searched by the set that the address chooses.
 Invariant: no two entries match the same address; a write that would break this is a machine check and changes nothing.
 """
 from __future__ import annotations
 
-from vmm.arch.cp0.registers import Config, Config4, EntryLo0, PageGrain, PageMask, Status, Wired
+from vmm.arch.cp0.registers import Config, EntryLo0, PageGrain, PageMask, Status, Wired
 from vmm.arch.exceptions import ExcCode
+from vmm.arch.privileged import ftlb
+from vmm.arch.privileged.ftlb import first_entry
 from vmm.arch.privileged.names import File
 from vmm.arch.rows import AnyMachine
 from vmm.arch.state import OFFSET, TLB_SLOTS, TlbSlot
 
 SMALLEST_PAIR = 0x1FFF
-SMALLEST_PAIR_BITS = 13
 GLOBAL = 1
 RELEASE_6 = 2
 """Config.AR of release 6."""
 MULTIPLE_MATCH, WRONG_FTLB_PAGE = 1, 3
 """PageGrain.MCCause."""
-
-
-def first_entry(m: AnyMachine, tlb: AnyMachine) -> AnyMachine:
-    return m.select(tlb == 0, OFFSET["root_tlb"], OFFSET["guest_tlb"])
 
 
 def entry_slot(m: AnyMachine, tlb: AnyMachine, index: AnyMachine) -> AnyMachine:
@@ -38,29 +35,19 @@ def legal_page_mask(m: AnyMachine, mask: AnyMachine) -> AnyMachine:
     return result.value.shl(13)
 
 
-# -- the FTLB ----------------------------------------------------------------------------------------------------------
-def ftlb_mask(m: AnyMachine) -> AnyMachine:
-    """The bits of an address within a pair of the FTLB's pages (Config4.FTLBPageSize: 1 is 4 KiB, each step times 4)."""
-    return m.const(2 << SMALLEST_PAIR_BITS - 1).shl((m.root.get(Config4.FTLBPageSize) - 1).shl(1)) - 1
-
-
-def ftlb_set(m: AnyMachine, va: AnyMachine) -> AnyMachine:
-    """The set of an address: the bits just above a pair of pages."""
-    shift = (m.root.get(Config4.FTLBPageSize) - 1).shl(1) + SMALLEST_PAIR_BITS
-    return va.shr(shift) & (m.state.ftlb_sets - 1)
-
-
 # -- finding -----------------------------------------------------------------------------------------------------------
 def find(m: AnyMachine, tlb: AnyMachine, va: AnyMachine, tag: AnyMachine, guest_id: AnyMachine) -> AnyMachine:
-    """The state slot of the entry of TLB 0 (root) or 1 (guest) that matches, or 0 (mips.md 4.3)."""
-    s = m.state
-    start = first_entry(m, tlb)
-    end = start + m.slot(tlb + OFFSET["vtlb_size"]).shl(3)
-    hit = m.var(m.call(find_between, start, end, m.const(TLB_SLOTS), va, tag, guest_id, tlb))
-    for _ in m.when((hit.value == 0) & (tlb == 0) & (s.ftlb_sets != 0)):
-        way = end + m.call(ftlb_set, va).shl(3)
-        last = start + m.slot(OFFSET["tlb_size"]).shl(3)
-        hit.value = m.call(find_between, way, last, s.ftlb_sets.shl(3), va, tag, guest_id, tlb)
+    """The state slot of the entry of TLB 0 (root) or 1 (guest) that matches, or 0 (mips.md 4.3).
+
+    The FTLB first: most of what is asked for is there, and it takes only as many looks as it has ways.
+    """
+    hit = m.var(m.const(0))
+    for _ in m.when(ftlb.there(m, tlb)):
+        hit.value = m.call(find_between, ftlb.first(m, tlb) + ftlb.set_of(m, tlb, va).shl(3), ftlb.end(m, tlb),
+                           ftlb.way_distance(m, tlb), va, tag, guest_id, tlb)
+    for _ in m.when(hit.value == 0):
+        hit.value = m.call(find_between, first_entry(m, tlb), ftlb.first(m, tlb), m.const(TLB_SLOTS), va, tag,
+                           guest_id, tlb)
     return hit.value
 
 
@@ -82,16 +69,13 @@ def find_between(m: AnyMachine, start: AnyMachine, end: AnyMachine, step: AnyMac
 def conflicts(m: AnyMachine, tlb: AnyMachine, at: AnyMachine, vpn: AnyMachine, mask: AnyMachine, tag: AnyMachine,
               guest_id: AnyMachine) -> AnyMachine:
     """1 if an entry other than ``at`` would match an address that this one matches; ``tag`` -1 for a global one."""
-    s = m.state
-    start = first_entry(m, tlb)
-    end = start + m.slot(tlb + OFFSET["vtlb_size"]).shl(3)
-    found = m.var(m.call(conflict_between, start, end, m.const(TLB_SLOTS), at, vpn, mask, tag, guest_id))
-    for _ in m.when((found.value == 0) & (tlb == 0) & (s.ftlb_sets != 0)):
-        last = start + m.slot(OFFSET["tlb_size"]).shl(3)
-        one_set = mask.below(m.call(ftlb_mask) + 1)    # a page of the FTLB's size or less is in one set
-        way = m.select(one_set, end + m.call(ftlb_set, vpn).shl(3), end)
-        step = m.select(one_set, s.ftlb_sets.shl(3), TLB_SLOTS)
-        found.value = m.call(conflict_between, way, last, step, at, vpn, mask, tag, guest_id)
+    start, end = ftlb.first(m, tlb), ftlb.end(m, tlb)
+    found = m.var(m.call(conflict_between, first_entry(m, tlb), start, m.const(TLB_SLOTS), at, vpn, mask, tag, guest_id))
+    for _ in m.when((found.value == 0) & ftlb.there(m, tlb)):
+        one_set = ~ftlb.mask(m, tlb).below(mask)       # a page of the FTLB's size or less is in one set
+        way = m.select(one_set, start + ftlb.set_of(m, tlb, vpn).shl(3), start)
+        step = m.select(one_set, ftlb.way_distance(m, tlb), TLB_SLOTS)
+        found.value = m.call(conflict_between, way, end, step, at, vpn, mask, tag, guest_id)
     return found.value
 
 
@@ -117,10 +101,9 @@ def put_entry(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, index: AnyMachin
     vpn = hi & s.vpn_mask & ~mask
     shared = lo0 & lo1 & GLOBAL
     anywhere = (shared != 0) | ((guest_id != 0) & (tlb == 0))
-    for _ in m.when((tlb == 0) & (s.ftlb_sets != 0) & ~index.below(m.slot(OFFSET["vtlb_size"]))):
-        way = index - m.slot(OFFSET["vtlb_size"])
-        in_set = (way & (s.ftlb_sets - 1)) == m.call(ftlb_set, vpn)
-        for _ in m.when(~in_set | (mask != m.call(ftlb_mask))):
+    for _ in m.when(~at.below(ftlb.first(m, tlb))):
+        in_set = (index - m.slot(tlb + OFFSET["vtlb_size"]) & ftlb.sets(m, tlb) - 1) == ftlb.set_of(m, tlb, vpn)
+        for _ in m.when(~in_set | (mask != ftlb.mask(m, tlb))):
             m.call(machine_check, base, m.const(WRONG_FTLB_PAGE))
     for _ in m.when(m.call(conflicts, tlb, at, vpn, mask, m.select(anywhere, -1, tag), guest_id) != 0):
         m.call(machine_check, base, m.const(MULTIPLE_MATCH))
@@ -177,13 +160,12 @@ def random_index(m: AnyMachine, base: AnyMachine, tlb: AnyMachine) -> AnyMachine
 
 def victim(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, va: AnyMachine, mask: AnyMachine) -> AnyMachine:
     """The entry to give up for this page: a way of its FTLB set if the size fits, else of the VTLB."""
-    s = m.state
     index = m.var(m.call(random_index, base, tlb))
-    for _ in m.when((tlb == 0) & (s.ftlb_sets != 0)):
-        for _ in m.when(mask == m.call(ftlb_mask)):
-            ways, _rest = m.divide_unsigned(m.slot(OFFSET["tlb_size"]) - m.slot(OFFSET["vtlb_size"]), s.ftlb_sets)
-            _, way = m.divide_unsigned(s.random_seed.shr(8), ways)
-            index.value = m.slot(OFFSET["vtlb_size"]) + way * s.ftlb_sets + m.call(ftlb_set, va)
+    for _ in m.when(ftlb.there(m, tlb) & (mask == ftlb.mask(m, tlb))):
+        start, count = m.slot(tlb + OFFSET["vtlb_size"]), ftlb.sets(m, tlb)
+        ways, _rest = m.divide_unsigned(m.slot(tlb + OFFSET["tlb_size"]) - start, count)
+        _, way = m.divide_unsigned(m.state.random_seed.shr(8), ways)
+        index.value = start + way * count + ftlb.set_of(m, tlb, va)
     return index.value
 
 

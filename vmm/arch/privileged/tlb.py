@@ -6,16 +6,17 @@
 from __future__ import annotations
 
 from vmm.arch.cp0.registers import Config5, EntryHi, EntryLo0, EntryLo1, GuestCtl1, Index, MemoryMapID, PageMask, Wired
+from vmm.arch.privileged import ftlb
 from vmm.arch.privileged.entries import (
     GLOBAL,
     SMALLEST_PAIR,
     drop_entry,
     entry_slot,
     find,
-    first_entry,
     put_entry,
     victim,
 )
+from vmm.arch.privileged.ftlb import first_entry
 from vmm.arch.privileged.mode import address_space
 from vmm.arch.privileged.names import File
 from vmm.arch.rows import AnyMachine
@@ -92,11 +93,10 @@ def write_at(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMach
 
 
 def invalidate(m: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine, how: AnyMachine, va: AnyMachine,
-               tag: AnyMachine, start: AnyMachine) -> None:
-    """Invalidate the entries of ``guest_id`` from index ``start`` that match: TLBINV, TLBINVF and GINVT in one."""
+               tag: AnyMachine, start: AnyMachine, end: AnyMachine, step: AnyMachine) -> None:
+    """Invalidate the entries of ``guest_id`` that match, of those from slot ``start`` on: TLBINV, TLBINVF and GINVT."""
     s = m.state
-    entry = m.var(m.call(entry_slot, tlb, start))
-    end = m.call(entry_slot, tlb, m.slot(tlb + OFFSET["tlb_size"]))
+    entry = m.var(start)
     for _ in m.repeat(lambda: entry.value.below(end)):
         at = entry.value
         shared = m.slot(at + TlbSlot.GLOBAL) != 0
@@ -106,23 +106,33 @@ def invalidate(m: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine, how: AnyMac
                   | ((how == BY_BOTH) & same_page & (same_space | shared)))
         for _ in m.when(wanted & (m.slot(at + TlbSlot.GUEST) == guest_id)):
             m.call(drop_entry, tlb, at)
-        entry.value = at + TLB_SLOTS
+        entry.value = at + step
+
+
+def invalidate_part(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine, how: AnyMachine,
+                    tag: AnyMachine) -> None:
+    """In the part of the TLB that Index names: the VTLB, or one set of the FTLB (Config4.IE = 2; mips.md 4.4)."""
+    place = m.call(entry_slot, tlb, File(m, base).get(Index.Index))
+    fixed = ftlb.first(m, tlb)
+    one_set = ftlb.there(m, tlb) & ~place.below(fixed)
+    start = m.select(one_set, fixed + (place - fixed & ftlb.way_distance(m, tlb) - 1), first_entry(m, tlb))
+    m.call(invalidate, tlb, guest_id, how, m.const(0), tag, start, m.select(one_set, ftlb.end(m, tlb), fixed),
+           m.select(one_set, ftlb.way_distance(m, tlb), TLB_SLOTS))
 
 
 def invalidate_space(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine) -> None:
     """TLBINV; wired entries are not spared."""
-    tag = address_space(m, File(m, base))
-    m.call(invalidate, tlb, guest_id, m.const(BY_SPACE), m.const(0), tag, m.const(0))
+    m.call(invalidate_part, base, tlb, guest_id, m.const(BY_SPACE), address_space(m, File(m, base)))
 
 
 def invalidate_all(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine) -> None:
     """TLBINVF; wired entries are not spared."""
-    m.call(invalidate, tlb, guest_id, m.const(BY_ALL), m.const(0), m.const(0), m.const(0))
+    m.call(invalidate_part, base, tlb, guest_id, m.const(BY_ALL), m.const(0))
 
 
 def invalidate_globally(m: AnyMachine, va: AnyMachine, how: AnyMachine) -> None:
     """GINVT as this CPU sees it: the complete form spares wired entries (HM-10)."""
     file = m.cp0
-    start = m.select(how == BY_ALL, file.get(Wired.Wired), 0)
     _, tlb, guest_id = own(m)
-    m.call(invalidate, tlb, guest_id, how, va, file[MemoryMapID] & 0xFFFF, start)
+    start = m.call(entry_slot, tlb, m.select(how == BY_ALL, file.get(Wired.Wired), 0))
+    m.call(invalidate, tlb, guest_id, how, va, file[MemoryMapID] & 0xFFFF, start, ftlb.end(m, tlb), m.const(TLB_SLOTS))

@@ -4,7 +4,7 @@ Invariant: nothing here runs guest or host instructions but ``run``; every other
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from vmm.arch.cp0.fields import Register
@@ -52,11 +52,16 @@ class Entry(Protocol):
 
 
 class Tlb(Protocol):
-    """Entries by index; writing one drops every cached translation.  Any: the entry class is the machine's."""
+    """Entries by index; writing some drops every cached translation.  Any: the entry class is the machine's."""
+
+    variable: int  # entries before those of the FTLB: any page size, and only these can be wired
 
     def __getitem__(self, index: int, /) -> Any: ...
     def __setitem__(self, index: int, entry: Any, /) -> None: ...
     def __len__(self) -> int: ...
+    def write_each(self, entries: Iterable[tuple[int, Any]], /) -> None: ...
+    def clear(self, start: int = 0, /) -> None: ...  # from there on, no entry matches anything
+    def find(self, va: int, asid: int, guest_id: int = 0, /) -> int | None: ...  # as TLBP does
 
 
 class Cpu(Protocol):

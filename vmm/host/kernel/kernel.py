@@ -16,6 +16,7 @@ from vmm.arch.cp0.registers import (
     Config,
     Config3,
     Config4,
+    Config6,
     Context,
     Count,
     EBase,
@@ -246,9 +247,16 @@ class Kernel:
             (Context, number * self.word << POINTER_SHIFT),
         ):
             cpu.mtc0(register, value)
+        self._switch_ftlb_on(cpu)
         self.tlbs[number].flush_all()
         self.contexts.switch(number, self.init_mm)
         cpu.pc = self.symbols["returned"]              # in C, with nothing called
+
+    def _switch_ftlb_on(self, cpu: Cpu) -> None:
+        """If there is one, for pages of the kernel's size; what is written to a register that is not there is lost."""
+        cpu.mtc0(Config6, cpu.mfc0(Config6) | Config6.FTLBEn.mask)
+        size = (self.geometry.page_shift - 12 >> 1) + 1
+        cpu.mtc0(Config4, cpu.mfc0(Config4) & ~Config4.FTLBPageSize.mask | Config4.FTLBPageSize.at(size))
 
     def _switch_in(self, cpu: int, task: Task) -> None:
         self.ram.store(physical_address(task.thread_info) + TI_CPU, 4, cpu)

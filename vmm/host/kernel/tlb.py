@@ -1,7 +1,8 @@
 """TLB maintenance on the local CPU.  (rows HM-47..HM-51 local part, TL-1, TL-4, TL-6..TL-8)
 
-Entries are made invalid by giving them an address that no translation ever asks for, a different one per index, so
-that no two entries can match (``unique``).  Invariant: wired entries survive everything here but ``write``.
+Entries are made invalid where the core can do that (EHINV), else by giving them an address that no translation ever asks
+for, a different one per index, so that no two entries can match (``unique``).
+Invariant: wired entries survive everything here but ``write``.
 """
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ from vmm.host.kernel.cpu import Cpu, Tlb
 CKSEG0 = 0xFFFFFFFF_80000000
 CKSEG1 = 0xFFFFFFFF_A0000000
 GLOBAL = 1
-LARGE_RANGE_DIVISOR = 2
-"""A range of more page pairs than tlbsize / 2 is dropped by a new ASID (HM-48)."""
+LARGE_RANGE_DIVISOR, LARGE_RANGE_DIVISOR_FTLB = 2, 8
+"""A range of more page pairs than this part of the TLB is dropped by a new ASID (HM-48)."""
 
 MakeEntry = Callable[..., Any]
 """The machine's TlbEntry: entry_hi, page_mask, entry_lo0, entry_lo1, guest_id, ehinv by keyword."""
@@ -49,13 +50,18 @@ class HostTlb:
 
     def probe(self, va: int, asid: int, guest_id: int = 0) -> int | None:
         """The index of the entry that translates ``va``, as TLBP finds it."""
-        return probe(self.cpu.tlb, va, asid, guest_id)
+        return self.cpu.tlb.find(va, asid, guest_id)
 
     def flush_all(self) -> None:
         """Every entry that is not wired (HM-47)."""
         self.flushes += 1
-        for index in range(self.cpu.root[Wired] & 0xFFFF, len(self.cpu.tlb)):
-            self.cpu.tlb[index] = self.unique(index)
+        self._flush(self.cpu.tlb, self.cpu.root[Wired] & 0xFFFF, CKSEG0)
+
+    def _flush(self, entries: Tlb, start: int, base: int) -> None:
+        if self.tlbinv:
+            entries.clear(start)
+        else:
+            entries.write_each((index, self.unique(index, base)) for index in range(start, len(entries)))
 
     def flush_page(self, va: int, asid: int, guest_id: int = 0) -> bool:
         """One page pair; was there an entry?  (TL-1, HM-49)"""
@@ -69,7 +75,9 @@ class HostTlb:
         """The pages of [start, end); False, with nothing done, when so many that a new ASID is cheaper (HM-48)."""
         pair = 2 << self.page_shift
         first = start & -pair
-        if (end - first + pair - 1) // pair > len(self.cpu.tlb) // LARGE_RANGE_DIVISOR:
+        entries = self.cpu.tlb
+        divisor = LARGE_RANGE_DIVISOR if len(entries) == entries.variable else LARGE_RANGE_DIVISOR_FTLB
+        if (end - first + pair - 1) // pair > len(entries) // divisor:
             return False
         for va in range(first, end, pair):
             self.flush_page(va, asid)
@@ -84,8 +92,9 @@ class HostTlb:
     def add_wired(self, va: int, entry_lo0: int, entry_lo1: int) -> int:
         """A translation that no replacement takes (HM-51); its index."""
         index = self.cpu.root[Wired] & 0xFFFF
-        if index + 1 >= len(self.cpu.tlb):
-            raise ValueError(f"wired entry {index} asked of a TLB of {len(self.cpu.tlb)}: one must stay for refills")
+        size = self.cpu.tlb.variable
+        if index + 1 >= size:
+            raise ValueError(f"wired entry {index} asked of a TLB of {size}: one must stay for refills")
         self.cpu.root[Wired] = self.cpu.root[Wired] & ~0xFFFF | index + 1
         self.write(index, va, entry_lo0, entry_lo1)
         self.flush_all()
@@ -93,31 +102,12 @@ class HostTlb:
 
     def flush_guests(self) -> None:
         """Every root entry that belongs to a guest (TL-6)."""
-        for index in range(len(self.cpu.tlb)):
-            if self.cpu.tlb[index].guest_id:
-                self.cpu.tlb[index] = self.unique(index)
+        entries = self.cpu.tlb
+        entries.write_each([(index, self.unique(index)) for index in range(len(entries)) if entries[index].guest_id])
 
     def flush_guest_tlb(self) -> None:
         """The whole guest TLB, whoever's it is (TL-7)."""
-        for index in range(len(self.cpu.guest_tlb)):
-            self.cpu.guest_tlb[index] = self.unique(index, CKSEG1)
+        self._flush(self.cpu.guest_tlb, 0, CKSEG1)
 
     def current_asid(self) -> int:
         return self.cpu.root[EntryHi] & EntryHi.ASID.mask
-
-
-def probe(tlb: Tlb, va: int, asid: int, guest_id: int = 0, *, by_asid: bool = False) -> int | None:
-    """The first entry that matches a VA under an ASID and a GuestID.  (mips.md 4.3)
-
-    Second-stage entries of a guest are told apart by the GuestID alone; ``by_asid``: the guest's own TLB is not.
-    """
-    for index in range(len(tlb)):
-        entry = tlb[index]
-        if entry.ehinv or entry.guest_id != guest_id:
-            continue
-        if (entry.entry_hi ^ va) & ~pair_mask(entry.page_mask):
-            continue
-        second_stage = guest_id != 0 and not by_asid
-        if second_stage or entry.entry_lo0 & entry.entry_lo1 & GLOBAL or (entry.entry_hi ^ asid) & 0xFF == 0:
-            return index
-    return None

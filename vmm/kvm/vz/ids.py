@@ -80,7 +80,7 @@ def save_wired(host: VzHost, guest: Guest, cpu: int) -> None:
     """VZ-23, TL-8: an entry of somebody else's reads as invalid."""
     core, tlb = host.kernel.cpus[cpu], host.kernel.tlbs[cpu]
     own = root_id(host, guest, cpu)
-    wired = min(core.mfgc0(Wired) & 0xFFFF, len(core.guest_tlb))
+    wired = min(core.mfgc0(Wired) & 0xFFFF, core.guest_tlb.variable)
     entries = [core.guest_tlb[index] for index in range(wired)]
     guest.wired = [entry if entry.guest_id == own else tlb.unique(index, CKSEG1)
                    for index, entry in enumerate(entries)]
@@ -89,10 +89,9 @@ def save_wired(host: VzHost, guest: Guest, cpu: int) -> None:
 def load_wired(host: VzHost, guest: Guest, cpu: int) -> None:
     """Under the guest's present identity; Wired itself is loaded with the vCPU."""
     core, tlb = host.kernel.cpus[cpu], host.kernel.tlbs[cpu]
-    for index, entry in enumerate(guest.wired):
-        core.guest_tlb[index] = tlb.make_entry(
-            entry_hi=entry.entry_hi, page_mask=entry.page_mask, entry_lo0=entry.entry_lo0, entry_lo1=entry.entry_lo1,
-            guest_id=root_id(host, guest, cpu), ehinv=entry.ehinv)
+    core.guest_tlb.write_each((index, tlb.make_entry(
+        entry_hi=entry.entry_hi, page_mask=entry.page_mask, entry_lo0=entry.entry_lo0, entry_lo1=entry.entry_lo1,
+        guest_id=root_id(host, guest, cpu), ehinv=entry.ehinv)) for index, entry in enumerate(guest.wired))
 
 
 def root_id(host: VzHost, guest: Guest, cpu: int) -> int:

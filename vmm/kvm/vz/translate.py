@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from vmm.arch.cp0.registers import EntryHi
 from vmm.host.kernel.cpu import Cpu
-from vmm.host.kernel.tlb import pair_mask, probe
+from vmm.host.kernel.tlb import pair_mask
 
 COMPAT = 0xFFFFFFFF_80000000
 KSEG2 = 0xFFFFFFFF_C0000000
@@ -22,7 +22,7 @@ def guest_physical(core: Cpu, gva: int, guest_id: int) -> int | None:
         return gva & UNMAPPED_MASK
     if gva >> 62 == 0b10:
         return gva & XKPHYS_MASK
-    index = probe(core.guest_tlb, gva, core.mfgc0(EntryHi) & EntryHi.ASID.mask, guest_id, by_asid=True)
+    index = core.guest_tlb.find(gva, core.mfgc0(EntryHi) & EntryHi.ASID.mask, guest_id)
     if index is None:
         return None
     entry = core.guest_tlb[index]
