@@ -19,7 +19,7 @@ class Flag(IntFlag):
     Z = 8                   # division by zero
     V = 16                  # invalid operation
     E = 32                  # unimplemented operation: no operation of ours raises it, software may
-    TINY = 64               # not in FCSR: tiny after rounding, and U if it is inexact or U is enabled
+    TINY = 64               # not in FCSR: tiny after rounding, and so U if that is enabled; inexact, too, it is U as well
 
 
 class Fcsr:

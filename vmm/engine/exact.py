@@ -131,7 +131,7 @@ class Round:
                 self.flags |= Flag.U | Flag.I
                 return sign
         if inexact:
-            self.flags |= Flag.I
+            self.flags |= Flag.I | (Flag.U if tiny else Flag(0))
         if whole.bit_length() > precision:
             whole, cut = whole >> 1, cut + 1
         if whole.bit_length() < precision:

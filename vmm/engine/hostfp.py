@@ -161,15 +161,16 @@ class HostArithmetic(Emitter):
 
     def _to_integer(self, operation: Operation, words: tuple[Operand, ...], value: str) -> Word:
         """By truncation or to nearest, as x86 can; ceil and floor correct a truncation.  Its "indefinite" is the least
-        integer, which goes to the slow twin whether or not it was meant."""
+        integer, which goes to the slow twin whether or not it was meant.  A double that truncates to the end of 32 bits may
+        not be corrected any more, but then the host has noted that it is inexact: it is kept away before."""
         source, to, kind = operation.source, operation.result, operation.kind
         t, bits = TYPE[source], BITS[to]
         how = "cvtt" if kind in TRUNCATING else "cvt"
+        if kind in ("ceil", "floor") and (source, to) == ("d", "w"):
+            self.slow_if(~self.condition(f"fcmp ogt {t} {value}, {float(SMALLEST[to])}")
+                         | ~self.condition(f"fcmp ole {t} {value}, {float(LARGEST[to])}"))
         whole = self.named(f"call {bits} @{x86_conversion(how, source, to)}({vector(self, value, source)})")
-        bad = self.condition(f"icmp eq {bits} {whole}, {SMALLEST[to]}")
-        if kind in ("ceil", "floor"):
-            bad = bad | self.condition(f"icmp eq {bits} {whole}, {LARGEST[to]}")
-        self.slow_if(bad)
+        self.slow_if(self.condition(f"icmp eq {bits} {whole}, {SMALLEST[to]}"))
         if kind in ("ceil", "floor"):
             back = self.named(f"sitofp {bits} {whole} to {t}")
             off = self.named(f"fcmp {'olt' if kind == 'ceil' else 'ogt'} {t} {back}, {value}")

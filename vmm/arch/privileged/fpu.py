@@ -42,9 +42,8 @@ def enter(m: AnyMachine, odd: AnyMachine, refusal: AnyMachine) -> None:
 
 
 def raised(m: AnyMachine, flags: AnyMachine) -> AnyMachine:
-    """Cause from the flags of an operation: tiny is underflow if it is inexact, or if underflow traps."""
-    wanted = (flags | m.state.fcsr.shr(Fcsr.ENABLES_AT).shr(1)) & Flag.I
-    return flags & (Flag.TINY - 1) | flags.shr(6).shl(1) & wanted.shl(1)
+    """Cause from the flags of one or more operations: tiny is underflow, too, if underflow traps."""
+    return flags & (Flag.TINY - 1) | flags.shr(6).shl(1) & m.state.fcsr.shr(Fcsr.ENABLES_AT) & Flag.U
 
 
 def accrue(m: AnyMachine) -> None:

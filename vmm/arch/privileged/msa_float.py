@@ -51,10 +51,9 @@ def endless(m: AnyMachine, width: AnyMachine) -> AnyMachine:
 
 
 def raised_by(m: AnyMachine) -> AnyMachine:
-    """Cause bits of one lane: tiny is underflow if it is inexact, or if underflow traps."""
+    """Cause bits of one lane: tiny is underflow, too, if underflow traps."""
     flags = m.state.fp_flags
-    wanted = (flags | m.state.msacsr.shr(ENABLES_AT).shr(1)) & Flag.I
-    return flags & EXCEPTIONS | flags.shr(6).shl(1) & wanted.shl(1)
+    return flags & EXCEPTIONS | flags.shr(6).shl(1) & m.state.msacsr.shr(ENABLES_AT) & Flag.U
 
 
 def borrow(m: AnyMachine) -> AnyMachine:

@@ -64,6 +64,8 @@ def rounded_half(m: AnyMachine, sign: AnyMachine, exponent: AnyMachine, signific
     over = ~below & ~magnitude.below(HALF.infinity)
     to_infinity = (mode == NEAREST) | ((mode == UP) & (sign == 0)) | ((mode == DOWN) & (sign != 0))
     flush = tiny & flushes(m)
-    s.fp_flags = (s.fp_flags | m.select(lost != 0, Flag.I, 0) | m.select(tiny, Flag.TINY, 0)
+    inexact = lost != 0
+    s.fp_flags = (s.fp_flags | m.select(inexact, Flag.I, 0) | m.select(tiny, Flag.TINY, 0)
+                  | m.select(tiny & inexact, Flag.U, 0)
                   | m.select(over, Flag.O | Flag.I, 0) | m.select(flush, Flag.U | Flag.I, 0))
     return m.select(over, m.const(HALF.infinity) - m.select(to_infinity, 0, 1), m.select(flush, 0, magnitude))

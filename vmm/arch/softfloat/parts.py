@@ -148,7 +148,9 @@ def rounded(m: AnyMachine, d: AnyMachine, sign: AnyMachine, exponent: AnyMachine
     over = (~below) & ~(base + (kept + up).shr(low)).below(infinity(m, d).shr(low))
     to_infinity = ((mode == NEAREST) | ((mode == UP) & (sign == 0)) | ((mode == DOWN) & (sign != 0)))
     flush = tiny & flushes(m)
-    s.fp_flags = (s.fp_flags | m.select(lost != 0, Flag.I, 0) | m.select(tiny, Flag.TINY, 0)
+    inexact = lost != 0
+    s.fp_flags = (s.fp_flags | m.select(inexact, Flag.I, 0) | m.select(tiny, Flag.TINY, 0)
+                  | m.select(tiny & inexact, Flag.U, 0)
                   | m.select(over, Flag.O | Flag.I, 0) | m.select(flush, Flag.U | Flag.I, 0))
     result = m.select(over, infinity(m, d) - m.select(to_infinity, 0, 1), m.select(flush, 0, magnitude))
     return result | sign_bit(m, d, sign)
