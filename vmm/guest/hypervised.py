@@ -115,6 +115,9 @@ class HypervisedSystem:
         vcpu = self.vm.create_vcpu()
         if self.vm.fpu:
             self.vm.enable_fpu(vcpu)
+        # Under trap-and-emulate a guest is told that it runs on a 24Kc, which has no MSA.
+        if self.vm.can_lend_msa and self.request.mode == "vz":
+            self.vm.enable_msa(vcpu)
         if number == 0:
             plan = plan_boot(self.request)
             for physical, data in plan.writes:

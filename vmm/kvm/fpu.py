@@ -38,7 +38,10 @@ class HostFpu:
         held.fpu_in_use = True
 
     def own_msa(self, vcpu: Vcpu, status: int | None = None, config5: int | None = None) -> None:
-        """FX-3; the registers of both units are moved together, so there are no upper halves to add."""
+        """FX-3; the registers of both units are moved together, so there are no upper halves to add.
+
+        An FPU that the guest has is live from then on, too, so that the host's CU1 follows the guest's.
+        """
         core, held = self._core(vcpu), vcpu.fpu
         status = vcpu.cop0[Status] if status is None else status
         if held.fpu_in_use and not status & Status.FR.mask:
@@ -47,6 +50,7 @@ class HostFpu:
         core.mtc0(Config5, core.mfc0(Config5) | Config5.MSAEn.mask)
         if not (held.fpu_in_use or held.msa_in_use):
             restore(core, vcpu)
+            held.fpu_in_use = vcpu.fpu_enabled
         held.msa_in_use = True
 
     def _switch_on(self, core: Cpu, vcpu: Vcpu, status: int, config5: int | None) -> None:
@@ -69,10 +73,18 @@ class HostFpu:
             vcpu.fpu.fpu_in_use = vcpu.fpu.msa_in_use = False
 
     def follow_status(self, vcpu: Vcpu) -> None:
-        """C0-7, C0-8: what the host lets through follows the guest's bits while the context is live (FX-7)."""
-        if vcpu.fpu.fpu_in_use:
-            core, config5 = self._core(vcpu), vcpu.cop0[Config5]
+        """C0-7, C0-8: what the host lets through follows the guest's bits while a context is live (FX-7)."""
+        core, held, config5 = self._core(vcpu), vcpu.fpu, vcpu.cop0[Config5]
+        if held.fpu_in_use:
             core.mtc0(Status, core.mfc0(Status) & ~Status.CU1.mask | vcpu.cop0[Status] & Status.CU1.mask)
+            self.follow_fre(vcpu, config5)
+        if held.msa_in_use:
+            core.mtc0(Config5, core.mfc0(Config5) & ~Config5.MSAEn.mask | config5 & Config5.MSAEn.mask)
+
+    def follow_fre(self, vcpu: Vcpu, config5: int) -> None:
+        """C0-8, VZ-45."""
+        if vcpu.fpu.fpu_in_use:
+            core = self._core(vcpu)
             core.mtc0(Config5, core.mfc0(Config5) & ~Config5.FRE.mask | config5 & Config5.FRE.mask)
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from vmm.arch.cp0.registers import Config1, Config5
+from vmm.arch.cp0.registers import Config1, Config3, Config5
 from vmm.host.kernel.contexts import Contexts, Mm
 from vmm.host.kernel.entry import BLOCK_BYTES, SwitchCode
 from vmm.host.kernel.kernel import Kernel
@@ -97,6 +97,18 @@ class Vm:
         vcpu.fpu_enabled = True
         vcpu.fpu.fcr31 = self.kernel.model.fcsr
         vcpu.cop0[Config1] |= Config1.FP.mask
+
+    @property
+    def can_lend_msa(self) -> bool:
+        """What KVM_CAP_MIPS_MSA answers."""
+        return self._fpu is not None and "MSA" in self.kernel.model.ases
+
+    def enable_msa(self, vcpu: Vcpu) -> None:
+        """KVM_CAP_MIPS_MSA, and Config3.MSAP, which the VMM then sets (C0-24, MC-15)."""
+        if not self.can_lend_msa:
+            raise KvmError("EINVAL", f"host CPU {self.kernel.model.name} has no MSA to lend; choose one with")
+        vcpu.msa_enabled = True
+        vcpu.cop0[Config3] |= Config3.MSAP.mask
 
     def map_page(self, gpa: int, *, write: bool) -> tuple[int, int] | None:
         return self.gpa.map_page(gpa, write=write)

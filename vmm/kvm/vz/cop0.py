@@ -179,8 +179,10 @@ def _change_config5(access: Access, value: int) -> None:
         mask |= Config5.UFR.mask | Config5.UFE.mask | Config5.FRE.mask
     if access.fpu and vcpu.msa_enabled:
         mask |= Config5.MSAEn.mask
-    old = access.core.mfgc0(Config5)
-    access.core.mtgc0(Config5, old & ~mask | value & mask)
+    new = access.core.mfgc0(Config5) & ~mask | value & mask
+    access.core.mtgc0(Config5, new)
+    if access.fpu:
+        access.fpu.follow_fre(vcpu, new)
 
 
 CHANGES: dict[Number, Write] = {
