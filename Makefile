@@ -32,6 +32,7 @@ startup: $(BIN)/vmm ## time and memory of a whole run of the bundled guest
 
 soak: tools $(VENV)/dev ## the long tests
 	$(BIN)/pytest -n auto -m soak
+	$(BIN)/python -m tests.soak.arithmetic
 
 tools:
 	@sh tools/install $(TOOLS)

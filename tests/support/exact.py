@@ -3,7 +3,8 @@
 It shares no code with the engines.  A number is ``n * 2**e``, ``n`` with its sign; quotients and roots are long enough and
 *sticky*: their last bit is set if anything is left over.  A result is ``(encoding, flags)``, flags as in
 ``vmm.arch.fp.Flag``; ``TINY`` says that it was tiny after rounding.
-(IEEE 754-2008; MD00083, chapter 5; MD00866, chapter 3; MPFR judges this judge in ``tests.properties.test_exact``)
+(IEEE 754-2008; MD00083, chapter 5; MD00866, chapter 3; MPFR judges this judge in
+``tests.properties.test_fp_arithmetic``)
 """
 from __future__ import annotations
 

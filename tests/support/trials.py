@@ -87,8 +87,8 @@ def conditions(subject: Subject, words: list[int], count: int) -> tuple[list[int
     return [word >> place & 1 for word in words for place in places], [word & ~mask for word in words]
 
 
-def batches(subject: Subject, seed: int) -> Iterator[tuple[int, list[Mismatch]]]:
-    """Without end: how many lanes were tried, and which were wrong."""
+def batches(subject: Subject, seed: int, cases: int) -> Iterator[tuple[int, list[Mismatch]]]:
+    """Without end, so many cases at a time: how many lanes were tried, and which were wrong."""
     r = Random(f"{seed} {subject.name}")
     controls = controls_of(r, subject)
     n = field = 0
@@ -103,7 +103,7 @@ def batches(subject: Subject, seed: int) -> Iterator[tuple[int, list[Mismatch]]]
         lanes = bulk.size * 8 // bits_of(subject.operands[0]) if subject.unit != "fpu" else 1
         is_calm = subject.unit == "msa" and (lap % 2 == 1 if subject.alone else part == 1)
         if not columns or not subject.alone:
-            columns = columns_of(calm if is_calm else wild, r, subject, AT_ONCE * lanes)
+            columns = columns_of(calm if is_calm else wild, r, subject, cases * lanes)
         if subject.immediate:
             columns[1] = [immediate_of(subject, field)] * len(columns[1])
         yield compare(bulk, controls[(n if subject.alone else lap) % len(controls)], columns, lanes)
@@ -132,10 +132,10 @@ def compare(bulk: Bulk, control: Control, columns: list[list[int]], lanes: int) 
     return len(given), wrong
 
 
-def tried(name: str, seed: int, count: int) -> tuple[int, list[Mismatch]]:
-    """At least ``count`` lanes of an instruction."""
+def tried(name: str, seed: int, count: int, cases: int = AT_ONCE) -> tuple[int, list[Mismatch]]:
+    """At least ``count`` lanes of an instruction, ``cases`` in one run."""
     done, wrong = 0, []
-    for lanes, found in batches(subjects()[name], seed):
+    for lanes, found in batches(subjects()[name], seed, cases):
         done += lanes
         wrong += found
         if done >= count or len(wrong) > 1000:

@@ -64,6 +64,16 @@ Vector registers are *Lanes* of 8 to 64 bits (128 for a whole register); lane 0 
     m.load_vector(wd, address, size)            16 bytes of any alignment, lanes of ``size`` bytes each in the machine's
                                                 order; ``m.store_vector``
 
+Numbers are Words that hold an encoding, zero-extended; ``vmm.arch.fp`` lists the operations by name::
+
+    m.fp32[f], m.fp64[f]                        a register of coprocessor 1; while FR = 0 an odd single is the upper half of
+                                                the even register before it
+    m.fp(name, *words)                          the result, under FCSR's modes; Cause and Flags; FPE if that is enabled
+    m.fp_holds(name, relations, a, b)           the same for ``quiet`` and ``signal``: a Condition, true if one of the
+                                                relations (the bits ``UNORDERED``, ``EQUAL``, ``LESS``) holds
+    m.fp_raw(name, *words)                      the result alone; what it raises is ORed into ``m.state.fp_flags``
+    m.fp_settle()                               before FCSR is read or written: an engine may owe Cause and Flags
+
 Functions reached by ``m.call`` (privileged operations, exception entry, translation) may also use control flow::
 
     for _ in m.when(condition):             the body is executed if the condition holds
