@@ -44,6 +44,7 @@ ALIASES: tuple[Alias, ...] = (
     accepted("j {rs}", "jr"),
     accepted("j {rs}", "jalr", rd=0),
     accepted("jal <{rd=31}, >{rs}", "jalr"),
+    accepted("cop2 {cofun:x}", "c2"),
 
     shown("move {rd}, {rs}", "or", rt=0),
     shown("move {rd}, {rs}", "addu", rt=0),

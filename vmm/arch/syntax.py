@@ -27,7 +27,7 @@ itself.  Blanks are for the reader.  An operand is ``{field}`` and then, each op
     di <{rt}>                               di                        di $8
     cache {op}, {offset}({base})            cache 0x15,0($9)
     wait <{code}>                           wait 0x123
-    ginvt {rs}, {type:u}                    ginvt $9,2
+    ginvt {rs}, {type:x}                    ginvt $9,0x2
     copy_s.b {rd}, {ws}[{n:u}]              copy_s.b $8,$w2[15]
 
 Invariant: one syntax gives both directions; what it prints, it reads.
@@ -45,6 +45,7 @@ KINDS = {
     "f": "a floating-point register",
     "w": "a vector register",
     "cc": "a floating-point condition",
+    "c2": "a condition of coprocessor 2",
     "ac": "an accumulator",
     "s": "a signed number, in decimal",
     "u": "an unsigned number, in decimal",

@@ -32,7 +32,7 @@ O32 = ("zero", "at", "v0", "v1", "a0", "a1", "a2", "a3", "t0", "t1", "t2", "t3",
 N64 = (*O32[:8], "a4", "a5", "a6", "a7", "t0", "t1", "t2", "t3", *O32[16:])
 GPR_NAMES = {"numeric": NUMERIC, "o32": O32, "n64": N64}
 
-PREFIX = {"r": "", "n": "", "f": "f", "w": "w", "cc": "fcc", "ac": "ac"}
+PREFIX = {"r": "", "n": "", "f": "f", "w": "w", "cc": "fcc", "c2": "cc", "ac": "ac"}
 
 # What gas offers to build an address from parts that are sign-extended when they are added.
 RELOCATIONS: dict[str, Callable[[int], int]] = {

@@ -71,7 +71,7 @@ class Trap:
 
 TRAPS = (
     Trap("syscall", ExcCode.Sys), Trap("break", ExcCode.Bp), Trap("teq $0, $0", ExcCode.Tr),
-    Trap("addi $9, $8, 1", ExcCode.Ov, 0x7FFF_FFFF, until=6), Trap("cop1 0", ExcCode.CpU),
+    Trap("addi $9, $8, 1", ExcCode.Ov, 0x7FFF_FFFF, until=6), Trap("cop1.reserved 0", ExcCode.CpU),
     Trap("ext $9, $8, 31, 2", ExcCode.RI),
     Trap("lw $9, 1($8)", ExcCode.AdEL, KSEG0, KSEG0 + 1, until=6),
     Trap("sh $9, 1($8)", ExcCode.AdES, KSEG0, KSEG0 + 1, until=6),

@@ -118,7 +118,7 @@ PRIVILEGED: tuple[tuple[str, int, int, str], ...] = (
     ("tlbgp", FREE, 0, "guest RI"), ("mfgc0 $9, $12", FREE, 0, "guest RI"), ("mtgc0 $9, $12", FREE, 0, "guest RI"),
     ("tlbgwi", FREE, 0, "guest RI"), ("ext $9, $8, 31, 2", FREE | GuestCtl0.RI.mask, 0, "GRR"),
     ("ext $9, $8, 31, 2", FREE, 0, "guest RI"), ("syscall", FREE | GuestCtl0.RI.mask, 0, "guest Sys"),
-    ("cop1 0", FREE, 0, "guest CpU"),
+    ("cop1.reserved 0", FREE, 0, "guest CpU"),
 )
 
 
