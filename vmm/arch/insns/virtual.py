@@ -110,7 +110,7 @@ def ginvi(m, rs):
     """Instruction caches hold nothing that memory does not; other CPUs have nothing to do."""
 
 
-@vz.insn("011111 rs:5 00000000000 type:2 10 111101", "ginvt {rs}, {type:u}", cp0=True, system=True, ase="GINV")
+@vz.insn("011111 rs:5 00000000000 type:2 10 111101", "ginvt {rs}, {type:x}", cp0=True, system=True, ase="GINV")
 def ginvt(m, rs, type):
     how = m.unsigned(type, 2)
     m.call(tlb.invalidate_globally, m.gpr[rs], how)

@@ -320,7 +320,7 @@ def prepend(m, rs, rt, sa):
     m.gpr[rt] = m.word((m.unsigned(m.gpr[rs], 32).shl(32) | m.unsigned(m.gpr[rt], 32)).shr(amount))
 
 
-@row(accumulate, "011111 rs:5 rt:5 000 bp:2 10000 110001", "balign {rt}, {rs}, {bp:u}", release=2)
+@row(accumulate, "011111 rs:5 rt:5 000 bp:2 10000 110001", "balign {rt}, {rs}, {bp:x}", release=2)
 def balign(m, rs, rt, bp):
     amount = m.unsigned(bp, 2) << 3
     moved = m.gpr[rt].shl(amount) | m.unsigned(m.gpr[rs], 32).shr(m.const(32) - amount)

@@ -28,7 +28,7 @@ def whole(op, name):
 def byte(op, minor, name):
     """I8: the same with an immediate in every byte for wt."""
     def register(operation):
-        @bits.insn(f"011110 {op} imm:8 ws:5 wd:5 {minor}", f"{name} {{wd}}, {{ws}}, {{imm:u}}", since=SINCE, ase="MSA",
+        @bits.insn(f"011110 {op} imm:8 ws:5 wd:5 {minor}", f"{name} {{wd}}, {{ws}}, {{imm:x}}", since=SINCE, ase="MSA",
                    vector=True)
         def meaning(m, imm, ws, wd):
             w = m.vector(8)

@@ -85,7 +85,7 @@ def bit_number(family: Family, op: str, minor: str, names: str) -> Register:
             w[wd] = operation(w[ws], m.splat(bits, m.unsigned(n, 6)))
         return meaning
     codes = {df: code.format("n") for df, code in SHORT.items()}
-    return rows(family, f"011110 {op} «df» ws:5 wd:5 {minor}", names, "{wd}, {ws}, {n:u}", meaning_of, codes)
+    return rows(family, f"011110 {op} «df» ws:5 wd:5 {minor}", names, "{wd}, {ws}, {n:x}", meaning_of, codes)
 
 
 def bit_number_on(family: Family, op: str, minor: str, names: str) -> Register:
@@ -96,7 +96,7 @@ def bit_number_on(family: Family, op: str, minor: str, names: str) -> Register:
             w[wd] = operation(w[wd], w[ws], m.splat(bits, m.unsigned(n, 6)))
         return meaning
     codes = {df: code.format("n") for df, code in SHORT.items()}
-    return rows(family, f"011110 {op} «df» ws:5 wd:5 {minor}", names, "{wd}, {ws}, {n:u}", meaning_of, codes)
+    return rows(family, f"011110 {op} «df» ws:5 wd:5 {minor}", names, "{wd}, {ws}, {n:x}", meaning_of, codes)
 
 
 def element(family: Family, op: str, names: str, operands: str, **options: Any) -> Register:
