@@ -21,9 +21,9 @@ RELEASE_6 = 6
 """The first release whose opcodes mean other things than before: it has a decode tree of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Insn:
-    """One row.
+    """One row; it is equal to itself only.
 
     ``since``/``until``: the first release that has it, and the first that no longer has it (1, 2, 3, 5, 6).
     ``bits``: 64 for instructions of MIPS64 only; executing one where 64-bit operations are off raises RI.

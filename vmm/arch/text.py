@@ -23,16 +23,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from vmm.arch.aliases import ALIASES, Alias
+from vmm.arch.printing import GPR_NAMES, NUMERIC, PREFIX, printer
 from vmm.arch.rows import Insn, Tree, decode
-from vmm.arch.syntax import KINDS, Group, Operand, Part, Syntax, parse_syntax, signed
-
-NUMERIC = tuple(str(n) for n in range(32))
-O32 = ("zero", "at", "v0", "v1", "a0", "a1", "a2", "a3", "t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7",
-       "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "t8", "t9", "k0", "k1", "gp", "sp", "s8", "ra")
-N64 = (*O32[:8], "a4", "a5", "a6", "a7", "t0", "t1", "t2", "t3", *O32[16:])
-GPR_NAMES = {"numeric": NUMERIC, "o32": O32, "n64": N64}
-
-PREFIX = {"r": "", "n": "", "f": "f", "w": "w", "cc": "fcc", "c2": "cc", "ac": "ac"}
+from vmm.arch.syntax import KINDS, Operand, Syntax, parse_syntax, signed
 
 # What gas offers to build an address from parts that are sign-extended when they are added.
 RELOCATIONS: dict[str, Callable[[int], int]] = {
@@ -114,11 +107,8 @@ def disassemble(word: int, pc: int = 0, *, tree: Tree | None, aliases: bool = Fa
     insn = decode(tree, word)
     if insn is None:
         return f".word 0x{word:08x}"
-    fields = insn.encoding.split(word)
-    alias = next((a for a in ALIASES if a.shown and _is(a, insn, fields)), None) if aliases else None
-    syntax = parse_syntax(alias.syntax if alias else insn.syntax)
-    operands = _print(syntax.parts, _Word(insn, fields, pc, GPR_NAMES[names]))
-    return f"{syntax.mnemonic} {operands}".rstrip()
+    alias = next((a for a in ALIASES if a.shown and _is(a, insn, word)), None) if aliases else None
+    return printer(insn, alias.syntax if alias else insn.syntax, names)(word, pc)
 
 
 # -- reading -----------------------------------------------------------------------------------------------
@@ -228,57 +218,12 @@ def _atom(text: str, pc: int, symbols: Mapping[str, int]) -> int:
                          + (f"; nearest: {near}" if near else "")) from None
 
 
-# -- printing ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Word:
-    insn: Insn
-    fields: Mapping[str, int]
-    pc: int
-    names: tuple[str, ...]
-
-
-def _print(parts: tuple[Part, ...], word: _Word) -> str:
-    out = ""
-    for part in parts:
-        if isinstance(part, Operand):
-            out += _operand(part, word)
-        elif isinstance(part, Group):
-            out += _print(part.parts, word) if _told(part, word) else ""
-        else:
-            out += part
-    return out
-
-
-def _told(group: Group, word: _Word) -> bool:
-    """Whether to print the group: unless it has operands and all of them have their defaults."""
-    told = [word.fields[part.field] != part.default if isinstance(part, Operand) else _told(part, word)
-            for part in group.parts if not isinstance(part, str)]
-    return any(told) or not told
-
-
-def _operand(operand: Operand, word: _Word) -> str:
-    width = _widths(word.insn)[operand.field]
-    held = word.fields[operand.field]
-    if operand.kind == "r":
-        return f"${word.names[held]}"
-    if operand.kind in PREFIX:
-        return f"${PREFIX[operand.kind]}{held}"
-    wrap = (1 << (64 if word.pc >> 32 else 32)) - 1
-    if operand.kind == "b":
-        return f"{word.pc + 4 + 4 * signed(held, width) & wrap:#x}"
-    if operand.kind == "p":
-        return f"{(word.pc & -operand.scale) + operand.scale * signed(held, width) & wrap:#x}"
-    if operand.kind == "j":
-        return f"{word.pc + 4 & wrap & ~0xFFF_FFFF | held << 2:#x}"
-    value = operand.value(word.fields, width)
-    return f"{value:#x}" if operand.kind == "x" else str(value)
-
-
 def _widths(insn: Insn) -> dict[str, int]:
     return {f.name: f.width for f in insn.encoding.fields}
 
 
-def _is(alias: Alias, insn: Insn, fields: Mapping[str, int]) -> bool:
-    return alias.row == insn.name and all(fields[name] == value for name, value in alias.fixed)
+def _is(alias: Alias, insn: Insn, word: int) -> bool:
+    if alias.row != insn.name:
+        return False
+    fields = insn.encoding.split(word)
+    return all(fields[name] == value for name, value in alias.fixed)
