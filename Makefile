@@ -5,9 +5,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 BENCH  ?= ../shared/bench
 PCT    ?= 10
+BUILDS ?=
 TOOLS  := gdb-multiarch mipsel-linux-gnu-gcc mips-linux-gnu-gcc mips64el-linux-gnuabi64-gcc
 
-.PHONY: help run test check tools bench startup soak clean
+.PHONY: help run test check tools bench startup soak mutation clean
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
@@ -22,9 +23,9 @@ check: $(VENV)/dev
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto -m "not soak"
 
-bench: $(VENV)/dev ## instructions a second beside QEMU: BENCH=folder of the programs, PCT=1, 10 or 100
-	@sh tools/install $(TOOLS) qemu-system-mipsel gcc
-	$(BIN)/python bench/bench.py --source "$(BENCH)" --percent $(PCT)
+bench: $(VENV)/dev ## speed beside QEMU: BENCH=folder of the programs, PCT=1, 10 or 100, BUILDS="bare32 te32" (default: all)
+	@sh tools/install $(TOOLS) mipsisa64r6el-linux-gnuabi64-gcc qemu-system-mipsel gcc
+	$(BIN)/python bench/bench.py --source "$(BENCH)" --percent $(PCT) $(BUILDS:%=--target %)
 	$(BIN)/python bench/startup.py
 
 startup: $(BIN)/vmm ## time and memory of a whole run of the bundled guest
@@ -32,6 +33,9 @@ startup: $(BIN)/vmm ## time and memory of a whole run of the bundled guest
 
 soak: tools $(VENV)/dev ## the long tests
 	$(BIN)/pytest -n auto -m soak
+
+mutation: tools $(VENV)/dev ## does a test notice one wrong character in a meaning?  50 times; an hour
+	$(BIN)/python -m tests.soak.mutation --seed 1 --count 50
 	$(BIN)/python -m tests.soak.arithmetic
 
 tools:

@@ -2,8 +2,8 @@
 
 Every figure is a whole process: start, load, run, exit, in user seconds as the operating system accounts the
 finished child.  The ways are run in turn, round by round, so that a slow moment of the computer hits them
-all; the median of the rounds counts.  The instructions are those that our machine retires bare, where every
-instruction is the guest's.
+all; the median of the rounds counts.  The instructions are those of one bare run of ours, where every instruction is
+the guest's; a trap-and-emulate build of a program has the same ones as the bare build.
 """
 from __future__ import annotations
 
@@ -23,17 +23,39 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYT
 NULL = "null"                                               # a program that does nothing: start-up and exit
 EVENTS = "x_"                                               # what these programs are called: exceptions, devices
 SHORTEST = 0.01                                             # seconds that can be told apart
-OUTSIDE = {                                                 # what no core here has: floating point
-    "matmul_dbl", "nbody_f",
-}
 SLOW = {"vz": frozenset({"x_mmio"})}                        # an exit to the VMM a read
-QEMU = ("qemu-system-mipsel", "-M", "malta", "-cpu", "24Kf", "-m", "64", "-vga", "none", "-nic", "none", "-display",
-        "none", "-monitor", "none", "-no-reboot", "-serial", "stdio", "-kernel")
+QEMU_OPTIONS = ("-m", "64", "-vga", "none", "-nic", "none", "-display", "none", "-monitor", "none", "-no-reboot", "-serial",
+                "stdio", "-kernel")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A build of the programs.  ``bare``: the build of the same programs that runs without a hypervisor, hence in QEMU.
+    ``beside``: another build whose speed is shown next to it."""
+    name: str
+    modes: tuple[str, ...]
+    bare: str
+    qemu: str
+    cpu: str
+    beside: str | None = None
+
+
+TARGETS = {target.name: target for target in (
+    Target("bare32",   ("bare", "vz"), "bare32",   "qemu-system-mipsel",   "24Kf"),
+    Target("bare32eb", ("bare", "vz"), "bare32eb", "qemu-system-mips",     "24Kf"),
+    Target("te32",     ("te",),        "bare32",   "qemu-system-mipsel",   "24Kf"),
+    Target("te32eb",   ("te",),        "bare32eb", "qemu-system-mips",     "24Kf"),
+    Target("bare64",   ("bare", "vz"), "bare64",   "qemu-system-mips64el", "5KEf"),
+    Target("bare64r6", ("bare", "vz"), "bare64r6", "qemu-system-mips64el", "I6400"),
+    Target("shared32", ("bare",),      "shared32", "qemu-system-mipsel",   "24Kf", beside="bare32"),
+)}
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
+    """A command that runs the programs of a build."""
     name: str
+    build: str
     before: tuple[str, ...]
     after: tuple[str, ...] = ()
     leaves_out: frozenset[str] = frozenset()                # programs that would take minutes
@@ -42,15 +64,29 @@ class Way:
         return [*self.before, str(image), *self.after]
 
 
-def ours(mode: str) -> Way:
-    return Way(mode, (sys.executable, "-m", "vmm", "run"), ("--mode", mode, "-m", "64M"), SLOW.get(mode, frozenset()))
+def ours(mode: str, build: str, name: str | None = None) -> Way:
+    return Way(name or mode, build, (sys.executable, "-m", "vmm", "run"), ("--mode", mode, "-m", "64M"),
+               SLOW.get(mode, frozenset()))
+
+
+def ways_of(target: Target, modes: list[str]) -> list[Way]:
+    """QEMU is the last: the ratios are to it."""
+    ways = [ours(mode, target.name) for mode in target.modes if mode in modes]
+    if target.beside is not None:
+        ways.append(ours("bare", target.beside, target.beside))
+    if shutil.which(target.qemu):
+        qemu = (target.qemu, "-M", "malta", "-cpu", target.cpu, *QEMU_OPTIONS)
+        if target.beside is not None:
+            ways.append(Way(f"q-{target.beside}", target.beside, qemu))
+        ways.append(Way("qemu", target.bare, qemu))
+    return ways
 
 
 class Failed(Exception):
     """A program did not say what it should."""
 
 
-def build(source: Path, percent: int, folder: Path) -> dict[str, Path]:
+def build(source: Path, percent: int, folder: Path, target: str) -> dict[str, Path]:
     """The programs by name, built outside of their source."""
     if not (source / "Makefile").is_file():
         raise Failed(f"{source}: no Makefile of the benchmarks there; say make bench BENCH=folder")
@@ -59,9 +95,8 @@ def build(source: Path, percent: int, folder: Path) -> dict[str, Path]:
         shutil.copytree(source, work, ignore=shutil.ignore_patterns("build"), copy_function=shutil.copyfile)
         for path in [work, *(p for p in work.rglob("*") if p.is_dir())]:
             path.chmod(0o755)
-    subprocess.run(["make", "-s", "-C", str(work), f"PCT={percent}", "bare32"], check=True)
-    built = sorted((work / "build" / f"bare32-{percent}").glob("*.elf"))
-    return {path.stem: path for path in built if path.stem not in OUTSIDE}
+    subprocess.run(["make", "-s", "-C", str(work), f"PCT={percent}", target], check=True)
+    return {path.stem: path for path in sorted((work / "build" / f"{target}-{percent}").glob("*.elf"))}
 
 
 def expected(source: Path, percent: int) -> dict[str, str]:
@@ -87,7 +122,7 @@ def user_seconds(command: list[str], line: str) -> float:
 
 
 def instructions(image: Path) -> int:
-    command = [*ours("bare").command(image), "--json"]
+    command = [*ours("bare", "").command(image), "--json"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True,
                           env=ENVIRONMENT)
     return int(json.loads(done.stdout)["retired"])
@@ -110,13 +145,17 @@ class Row:
         return self.count / max(self.seconds[way] - start, SHORTEST) / 1e6 if way in self.seconds else math.nan
 
 
-def measured(name: str, image: Path, line: str, ways: list[Way], rounds: int) -> Row:
+Images = dict[str, dict[str, Path]]
+"""By build and name."""
+
+
+def measured(name: str, images: Images, line: str, ways: list[Way], bare: str, rounds: int) -> Row:
     runs: dict[str, list[float]] = {way.name: [] for way in ways if name not in way.leaves_out}
     for _ in range(rounds):
         for way in ways:
             if way.name in runs:
-                runs[way.name].append(user_seconds(way.command(image), line))
-    return Row(name, instructions(image), {way: statistics.median(times) for way, times in runs.items()})
+                runs[way.name].append(user_seconds(way.command(images[way.build][name]), line))
+    return Row(name, instructions(images[bare][name]), {way: statistics.median(times) for way, times in runs.items()})
 
 
 def shown(row: Row, names: list[str]) -> str:
@@ -134,19 +173,18 @@ def means(text: str, rows: list[Row], names: list[str], start: dict[str, float])
     return f"{text:21}{cells}{ratios}"
 
 
-def report(images: dict[str, Path], lines: dict[str, str], ways: list[Way], rounds: int) -> None:
+def report(target: Target, images: Images, chosen: set[str], lines: dict[str, str], ways: list[Way], rounds: int) -> None:
     names = [way.name for way in ways]
+    print(f"\n{target.name}, QEMU with -cpu {target.cpu}")
     print(f"{'program':12}{'M insns':>9}" + "".join(f"{name + ' s':>9}{'M/s':>7}" for name in names)
           + "".join(f"{name + '/' + names[-1]:>12}" for name in names[:-1]))
     rows: list[Row] = []
-    for name in sorted(images, key=lambda name: (name != NULL, name)):
-        rows.append(measured(name, images[name], lines[name], ways, rounds))
+    for name in sorted(chosen, key=lambda name: (name != NULL, name)):
+        rows.append(measured(name, images, lines[name], ways, target.bare, rounds))
         print(shown(rows[-1], names), flush=True)
     null, programs = rows[0], [row for row in rows[1:] if not row.name.startswith(EVENTS)]
     print(means("mean", programs, names, dict.fromkeys(names, 0.0)))
     print(means("mean less start-up", programs, names, null.seconds))
-    print(f"user seconds of whole processes, median of {rounds}; geometric means over the programs that compute; "
-          f"{NULL} is start-up and exit, {EVENTS} programs are single events")
 
 
 def main() -> int:
@@ -155,21 +193,25 @@ def main() -> int:
     parser.add_argument("--percent", type=int, default=10, choices=(1, 10, 100), help="how much work")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--build", type=Path, default=Path("build/bench"))
-    parser.add_argument("--without-vz", action="store_true")
+    parser.add_argument("--target", choices=TARGETS, action="append", help="only this build (may be given again)")
+    parser.add_argument("--mode", choices=("bare", "te", "vz"), action="append", help="only this mode (the same)")
     parser.add_argument("programs", nargs="*", help="only these")
     options = parser.parse_args()
-    ways = [ours("bare")] + ([] if options.without_vz else [ours("vz")])
-    if shutil.which(QEMU[0]):
-        ways.append(Way("qemu", QEMU))
     try:
-        images = build(options.source, options.percent, options.build)
         lines = expected(options.source, options.percent)
-        wanted = {NULL, *options.programs} if options.programs else set(lines)
-        chosen = {name: path for name, path in images.items() if name in wanted}
-        report(chosen, lines, ways, options.rounds)
+        for name in options.target or TARGETS:
+            target = TARGETS[name]
+            ways = ways_of(target, options.mode or list(target.modes))
+            images = {way.build: build(options.source, options.percent, options.build, way.build) for way in ways}
+            images[target.bare] = build(options.source, options.percent, options.build, target.bare)
+            chosen = set.intersection(*(set(programs) for programs in images.values()))
+            chosen &= {NULL, *options.programs} if options.programs else set(lines)
+            report(target, images, chosen, lines, ways, options.rounds)
     except (Failed, subprocess.CalledProcessError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
+    print(f"\nuser seconds of whole processes, median of {options.rounds}; geometric means over the programs that compute; "
+          f"{NULL} is start-up and exit, {EVENTS} programs are single events")
     return 0
 
 

@@ -1,0 +1,179 @@
+"""Do the tests notice a wrong meaning?  ``python -m tests.soak.mutation --seed S --count N``
+
+Draws N functions among the meanings of ``vmm/arch/insns``, changes one character of each in a copy of the project, and
+runs the tests there, the quick ones first, until one fails.  A change counts only if it could be a slip that Python
+accepts: the module still parses, its tree differs, and every name and attribute that it uses exists.
+"""
+from __future__ import annotations
+
+import argparse
+import ast
+import builtins
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tokenize
+import warnings
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from random import Random
+
+ROOT = Path(__file__).resolve().parents[2]
+MEANINGS = ROOT / "vmm" / "arch" / "insns"
+COPIED = ("vmm", "tests", "firmware", "examples", "pyproject.toml", "README.md")
+CHARACTERS = "0123456789+-*&|^<>=!~()[],.:_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+TOKENS = (tokenize.NAME, tokenize.NUMBER, tokenize.OP, tokenize.STRING)
+PUNCTUATION = frozenset("()[]{},.:;")                       # a slip there is an error of Python, as a rule
+STAGES: tuple[tuple[str, ...], ...] = (                     # of pytest; a later one runs if the one before passes
+    ("tests/cases", "-k", "not native"),
+    ("tests/cases", "tests/unit/arch", "tests/unit/msa", "tests/properties", "--deselect",
+     "tests/properties/test_engines_agree.py", "--deselect", "tests/properties/test_engines_corners.py"),
+    ("tests",),
+)
+STAGE_SECONDS = 1200                                        # what takes longer hangs, and a hang is noticed
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    path: Path
+    function: str
+    line: int
+    before: str
+    after: str
+    text: str                                               # of the whole file
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(ROOT)}:{self.line} {self.function}: {self.before.strip()}  ->  {self.after.strip()}"
+
+
+@cache
+def attributes() -> frozenset[str]:
+    """Every attribute name that meanings use."""
+    return frozenset(node.attr for path in MEANINGS.rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))
+                     if isinstance(node, ast.Attribute))
+
+
+@cache
+def meanings() -> list[tuple[Path, ast.FunctionDef]]:
+    """Functions whose first parameter is the algebra, and which do something."""
+    return [(path, node) for path in sorted(MEANINGS.rglob("*.py")) for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.FunctionDef) and node.args.args and node.args.args[0].arg == "m" and code_of(node)]
+
+
+def code_of(function: ast.FunctionDef) -> list[ast.stmt]:
+    """The body without its docstring."""
+    return function.body[1:] if ast.get_docstring(function) else function.body
+
+
+def names_of(tree: ast.AST) -> set[str]:
+    """What is bound anywhere in a module, and the builtins that it uses."""
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    found = used & set(dir(builtins))
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name) | \
+                    ast.Name(id=name, ctx=ast.Store()):
+                found.add(name)
+            case ast.alias(name=name, asname=other):
+                found.add(other or name)
+    return found
+
+
+def places(text: str, function: ast.FunctionDef) -> list[tuple[int, int]]:
+    """(line, column) of each character of code in the body, its docstring left out."""
+    body = code_of(function)
+    first, last = body[0].lineno, body[-1].end_lineno or body[-1].lineno
+    found = []
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        inside = token.start[0] == token.end[0] and first <= token.start[0] <= last
+        if inside and token.type in TOKENS and token.string not in PUNCTUATION:
+            found += [(token.start[0], column) for column in range(token.start[1], token.end[1])]
+    return found
+
+
+def plausible(old: ast.AST, text: str) -> bool:
+    try:
+        with warnings.catch_warnings(action="error"):       # what Python doubts is no slip that it accepts
+            new = ast.parse(text)
+    except SyntaxError:
+        return False
+    known = names_of(old)
+    return ast.dump(new) != ast.dump(old) and names_of(new) == known and names_count(new) == names_count(old) and all(
+        node.id in known if isinstance(node, ast.Name) else node.attr in attributes()
+        for node in ast.walk(new) if isinstance(node, ast.Name | ast.Attribute))
+
+
+def names_count(tree: ast.AST) -> int:
+    return sum(isinstance(node, ast.Name | ast.Attribute) for node in ast.walk(tree))
+
+
+def draw(r: Random, path: Path, function: ast.FunctionDef) -> Mutant:
+    text = path.read_text()
+    old, lines, where = ast.parse(text), text.splitlines(keepends=True), places(text, function)
+    while True:
+        line, column = r.choice(where)
+        before = lines[line - 1]
+        after = before[:column] + r.choice(CHARACTERS) + before[column + 1:]
+        changed = "".join([*lines[:line - 1], after, *lines[line:]])
+        if plausible(old, changed):
+            return Mutant(path, function.name, line, before, after, changed)
+
+
+def copy_of_project(folder: Path) -> None:
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source, folder / name)
+
+
+def noticed_by(folder: Path, processes: str) -> str | None:
+    """The first test that fails, or None."""
+    environment = os.environ | {"PYTHONPATH": str(folder), "VMM_CACHE": str(folder / "cache")}
+    for stage in STAGES:
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", processes, "-m", "not soak", "--tb=no", *stage]
+        try:
+            done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True,
+                                  timeout=STAGE_SECONDS, stdin=subprocess.DEVNULL)
+        except subprocess.TimeoutExpired:
+            return f"{stage[0]}: no end in {STAGE_SECONDS} s"
+        if done.returncode:
+            failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+            return failed[0] if failed else f"{stage[0]}: pytest ended with status {done.returncode}"
+    return None
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=50)
+    parser.add_argument("--least", type=int, default=None, help="how many must be noticed (default: 96 of 100)")
+    parser.add_argument("--processes", default="auto", help="of pytest")
+    parser.add_argument("--list", action="store_true", help="only show the changes")
+    options = parser.parse_args()
+    r = Random(options.seed)
+    drawn = [draw(r, *r.choice(meanings())) for _ in range(options.count)]
+    least = -(-options.count * 96 // 100) if options.least is None else options.least
+    print(f"seed {options.seed}, {options.count} changes in {len(meanings())} meanings", flush=True)
+    noticed = 0
+    with tempfile.TemporaryDirectory(prefix="vmm-mutation-") as name:
+        folder = Path(name)
+        copy_of_project(folder)
+        for mutant in drawn:
+            target = folder / mutant.path.relative_to(ROOT)
+            target.write_text(mutant.text)
+            test = None if options.list else noticed_by(folder, options.processes)
+            shutil.copyfile(mutant.path, target)
+            noticed += test is not None
+            print(f"{mutant}\n    {'' if options.list else test or 'SURVIVED'}", flush=True)
+    print(f"{noticed} of {options.count} noticed")
+    return 0 if options.list or noticed >= least else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
