@@ -19,7 +19,7 @@ from vmm.engine.engine import make_engine
 from vmm.engine.store import Memory
 
 MODELS = ("24Kf", "P5600", "5KEf", "MIPS64R5-generic", "mips32r6-generic", "I6500")
-VZ_MODELS = ("P5600", "MIPS64R5-generic")
+VZ_MODELS = ("P5600", "MIPS64R5-generic", "I6500")
 ENGINES = ("reference", "native")
 RAM_SIZE, ROM_SIZE = 0x4_0000, 0x4000
 ROM, ALIAS = 0x1FC0_0000, 0x0800_0000
@@ -124,7 +124,10 @@ class Rig:
         elif stop == Stop.STORE:
             self.events.append((state.ticks, stop, state.stop_address, state.stop_size, state.stop_value))
             self.cpu.complete_store()
-        elif stop in (Stop.DOOR, Stop.GLOBAL_INVALIDATE):
+        elif stop == Stop.GLOBAL_INVALIDATE:
+            self.events.append((state.ticks, stop, state.stop_code, state.stop_address))
+            self.cpu.complete_store()
+        elif stop == Stop.DOOR:
             self.events.append((state.ticks, stop, state.stop_code, state.pc))
             self.cpu.pc = state.target if state.in_slot else state.pc + 4
             state.ticks = state.ticks + 1

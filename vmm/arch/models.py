@@ -12,6 +12,7 @@ from vmm.arch.core import CpuModel as CpuModel
 from vmm.arch.cores import more_before_6, release6
 from vmm.arch.cores.unmodelled import NEVER as _NEVER
 from vmm.arch.cores.unmodelled import NEVER_WITH_UNITS as _NEVER_WITH_UNITS
+from vmm.arch.cores.unmodelled import VZ_NEVER as _VZ_NEVER
 from vmm.arch.cp0.cells import (
     EVERY_CORE,
     FTLB,
@@ -48,14 +49,9 @@ from vmm.arch.cp0.registers import (
     Status,
     XContext,
 )
-from vmm.arch.cp0.units import MAARS, counters, watch_pairs
+from vmm.arch.cp0.units import counters, maars, watch_pairs
 from vmm.arch.fp import Fcsr
 from vmm.errors import ConfigError
-
-_VZ_NEVER = ("coherence manager (Config3.CMGCR)",
-             "exits on a change of mode (GuestCtl0.MC)", "direct root access to the guest (GuestCtl0.DRG)",
-             "interrupts dropped by hardware (GuestCtl2.HC)", "exit groups (GuestCtl0Ext.OG, BG, MG)",
-             "guest features that root can switch off (of guest Config1 to 5, root can change only M)")
 
 # fmt: off
 _24KF = CpuModel(
@@ -79,7 +75,7 @@ _24KF = CpuModel(
 )
 
 _P5600_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **SEGMENT_REGISTERS, **WALKER_REGISTERS,
-    **watch_pairs(4, 32), **counters(4, vz=True), **MAARS, **vz_registers(GuestCtl0.RAD),
+    **watch_pairs(4, 32), **counters(4, vz=True), **maars(40), **vz_registers(GuestCtl0.RAD),
     **tlb_registers(64, FTLB), **entry_lo(0xC000_0003_FFFF_FFFF),
     PRId:      Cell(0x0001_A800),
     PageGrain: Cell(0, 0xE800_0000),

@@ -129,6 +129,8 @@ class BareSystem:
                 case Stop.STORE:
                     self.board.store(state.stop_address, state.stop_size, state.stop_value)
                     cpu.complete_store()
+                case Stop.GLOBAL_INVALIDATE:
+                    self.machine.invalidate_globally(cpu)
                 case Stop.DOOR:
                     self._finish(Ending(1, f"door {state.stop_code:#x} at {cpu.pc:#x}: there is no host kernel behind "
                                            "it on a bare machine", fault=True))

@@ -10,12 +10,14 @@ from vmm.arch.cp0.registers import (
     Cause,
     Config,
     Config4,
+    Config5,
     Config6,
     EBase,
     EntryHi,
     EntryLo0,
     EntryLo1,
     Index,
+    MemoryMapID,
     PageMask,
     Register,
     Status,
@@ -23,7 +25,9 @@ from vmm.arch.cp0.registers import (
     sign_extended,
 )
 from vmm.arch.exceptions import ExcCode
+from vmm.arch.models import find_model
 from vmm.engine.cpu import TlbEntry
+from vmm.host.machine import Machine
 
 KSEG0, KSEG2 = sign_extended(0x8000_0000), sign_extended(0xC000_0000)
 CODE, EBASE = KSEG0 + 0x4000, KSEG0 + 0x1000
@@ -178,3 +182,39 @@ def test_a_guest_has_one_of_its_own(engine: str) -> None:
     cpu.guest_tlb[64 + set_of(0x4000)] = TlbEntry(0x4000, 0, V, V)
     assert cpu.guest_tlb.find(0x4000, 0) == 64 + set_of(0x4000)
     assert cpu.tlb.find(0x4000, 0) is None
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_ginvt_reaches_the_ftlb_and_asks_for_the_other_cpus(engine: str) -> None:
+    rig = fresh(engine, "I6500")
+    cpu, size = rig.cpu, rig.cpu.tlb.variable
+    cpu.move_to(Config5, cpu.root[Config5] | Config5.MI.mask)
+    cpu.root[MemoryMapID] = 7
+    cpu.root[Wired] = 1
+    for va, index in ((KSEG2, 0), (KSEG2 + PAIR, size + set_of(KSEG2 + PAIR)), (KSEG2 + 2 * PAIR, 3)):
+        operands(rig, va, index=index)
+        do(rig, "tlbwi")
+    cpu.gpr[8] = KSEG2 + PAIR
+
+    def left(kind: str) -> list[int]:
+        do(rig, kind)
+        return [n for n, entry in enumerate(cpu.tlb) if not entry.ehinv]
+
+    assert left("ginvt $8, 1") == [0, 3]
+    cpu.root[MemoryMapID] = 8
+    assert left("ginvt $8, 2") == [0, 3]
+    assert left("ginvt $8, 0") == [0]
+    cpu.root[MemoryMapID] = 7
+    assert left("ginvt $8, 2") == []
+    assert [event[2] for event in rig.events] == [1, 2, 0, 2]
+
+
+def test_ginvt_empties_the_other_cpus_too() -> None:
+    machine = Machine(find_model("I6500"), 2, 1 << 20, engine="reference")
+    for cpu in machine.cpus:
+        cpu.tlb[3] = TlbEntry(KSEG2, 0, V, V)
+    state = machine.cpus[0].state
+    state.stop_address, state.stop_code, state.stop_value, state.stop_size = 0, 0, 0, 0
+    machine.invalidate_globally(machine.cpus[0])
+    assert [cpu.tlb[3].ehinv for cpu in machine.cpus] == [False, True]
+    assert state.io_ready == 1

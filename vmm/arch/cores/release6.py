@@ -1,12 +1,13 @@
 """Cores of release 6.  (MD00083 revision 6; MIPS I6400 and I6500 programmer's guides; numbers as QEMU 7.2 shows them)
 
-Invariant: as in ``vmm.arch.models``.  An I6500 is given what the chip has and its emulation lacks: paired LL/SC,
-CRC32, memory map IDs and their global invalidation (Config5 as the Linux kernel's support for it expects).
+Invariant: as in ``vmm.arch.models``.  I6400 and I6500 are given what the chips have and their emulation lacks: FTLB and
+VZ with GuestIDs; the I6500 also paired LL/SC, CRC32, memory map IDs and their global invalidation.  (Config4, Config5
+and GuestCtl0 as the Linux kernel's support for these cores expects; VZ module, MD00846 and MD00847.)
 """
 from __future__ import annotations
 
 from vmm.arch.core import CpuModel
-from vmm.arch.cores.unmodelled import NEVER
+from vmm.arch.cores.unmodelled import NEVER, VZ_NEVER
 from vmm.arch.cp0.cells import (
     EVERY_CORE,
     FTLB,
@@ -15,7 +16,9 @@ from vmm.arch.cp0.cells import (
     Cell,
     bits_of,
     entry_lo,
+    guest_of,
     release6_tlb_registers,
+    vz_registers,
     without,
 )
 from vmm.arch.cp0.fields import ALL_ONES, Register, sign_extended
@@ -28,6 +31,8 @@ from vmm.arch.cp0.registers import (
     Config5,
     EBase,
     EntryHi,
+    GuestCtl0,
+    GuestCtl1,
     HWREna,
     KScratch4,
     KScratch5,
@@ -39,6 +44,7 @@ from vmm.arch.cp0.registers import (
     VPControl,
     XContext,
 )
+from vmm.arch.cp0.units import maars
 from vmm.arch.fp import Fcsr
 
 RELEASE6: dict[type[Register], Cell] = {
@@ -56,8 +62,7 @@ FCSR_WRITABLE = Fcsr.FS | Fcsr.CAUSE | Fcsr.ENABLES | Fcsr.FLAGS | Fcsr.RM
 VTLB_AND_FTLB = 4
 """Config.MT; the FTLB of these cores cannot be switched off."""
 NOT_YET = ("microMIPS (Config3.ISA)",)
-WIDE_NOT_YET = ("virtualization (Config3.VZ)",
-                "coherence manager (Config3.CMGCR)", "MAAR (Config5.MRP)",
+WIDE_NOT_YET = ("page-table walker (Config3.PW)", "segmentation control (Config3.SC)",
                 "PageGrain.ELPA: 48-bit physical addresses are always on")
 
 # fmt: off
@@ -83,7 +88,8 @@ _MIPS32R6 = CpuModel(
 )
 
 _I6400_ROOT: dict[type[Register], Cell] = {**RELEASE6, **release6_tlb_registers(16, FTLB),
-    **entry_lo(0xC000_03FF_FFFF_FFFF),
+    **entry_lo(0xC000_03FF_FFFF_FFFF), **maars(48), **vz_registers(GuestCtl0.G1),
+    GuestCtl1: Cell(0, bits_of(GuestCtl1.RID, GuestCtl1.ID)),
     PRId:      Cell(0x0001_A900),
     VPControl: Cell(0),
     PageGrain: Cell(0xC800_0000, PageGrain.ELPA.mask),
@@ -92,36 +98,37 @@ _I6400_ROOT: dict[type[Register], Cell] = {**RELEASE6, **release6_tlb_registers(
     EBase:     Cell(sign_extended(0x8000_0000), ALL_ONES & ~0x7FF),
     Config:    Cell(without(0x8000_4882, Config.MT) | Config.MT.at(VTLB_AND_FTLB), Config.K0.mask),
     Config1:   Cell(without(0x9EAB_558B, Config1.WR)),
-    Config3:   Cell(without(0xBC00_30A0, Config3.CMGCR)),
+    Config3:   Cell(without(0xBC00_30A0, Config3.CMGCR) | Config3.VZ.mask),
     Config4:   Cell(0xF0FC_0000 | FTLB_SHAPE, Config4.FTLBPageSize.mask),
-    Config5:   Cell(without(0x0000_2098, Config5.MRP), bits_of(Config5.SBRI, Config5.MSAEn, *FRE)),
+    Config5:   Cell(0x0000_2098, bits_of(Config5.SBRI, Config5.MSAEn, *FRE)),
     XContext:  Cell(0, ALL_ONES & -1 << 48 - 7),
 }
 
+_I6500_ROOT: dict[type[Register], Cell] = {**_I6400_ROOT,
+    PRId:        Cell(0x0001_B000),
+    MemoryMapID: Cell(0, 0xFFFF),
+    Config5:     Cell(0x0001_8098 | Config5.CRCP.mask, bits_of(Config5.SBRI, Config5.MSAEn, Config5.MI, *FRE)),
+}
+_WIDE_ASES = frozenset({"VZ", "TLBINV", "LLB", "VP", "MSA"})
+
 _I6400 = CpuModel(
     name="I6400",
-    description="MIPS64 release 6 core with 16 TLB entries and an FTLB of 512, after the MIPS I6400",
-    not_modelled=(*NEVER, *WIDE_NOT_YET),
-    release=6, bits=64, ases=frozenset({"TLBINV", "LLB", "VP", "MSA"}), tlb_entries=16, guest_tlb_entries=0,
-    segbits=48, pabits=48, ftlb_largest_page=3, fir=0x20F3_0300, fcsr=FCSR, fcsr_writable=FCSR_WRITABLE, msair=0x0300,
-    root=_I6400_ROOT, guest={},
+    description="MIPS64 release 6 core with VZ, after the MIPS I6400: 16 TLB entries and an FTLB of 512 for root and "
+                "apart from these as many for the guest; 8-bit GuestIDs",
+    not_modelled=(*NEVER, *VZ_NEVER, *WIDE_NOT_YET),
+    release=6, bits=64, ases=_WIDE_ASES, tlb_entries=16, guest_tlb_entries=16, segbits=48, pabits=48,
+    ftlb_largest_page=3, fir=0x20F3_0300, fcsr=FCSR, fcsr_writable=FCSR_WRITABLE, msair=0x0300,
+    root=_I6400_ROOT, guest=guest_of(_I6400_ROOT),
 )
 
 _I6500 = CpuModel(
     name="I6500",
-    description="MIPS64 release 6 core with 16 TLB entries and an FTLB of 512, after the MIPS I6500: paired LL/SC, "
-                "CRC32, memory map IDs",
-    not_modelled=(*NEVER, *WIDE_NOT_YET),
-    release=6, bits=64, ases=frozenset({"TLBINV", "LLB", "VP", "MSA", "GINV", "PAIRS", "CRC"}), tlb_entries=16,
-    guest_tlb_entries=0, segbits=48, pabits=48, ftlb_largest_page=3, fir=0x20F3_0300, fcsr=FCSR,
-    fcsr_writable=FCSR_WRITABLE, msair=0x0300, synci_step=64,
-    root={**_I6400_ROOT,
-        PRId:        Cell(0x0001_B000),
-        MemoryMapID: Cell(0, 0xFFFF),
-        Config5:     Cell(without(0x0001_8098, Config5.MRP) | Config5.CRCP.mask,
-                          bits_of(Config5.SBRI, Config5.MSAEn, Config5.MI, *FRE)),
-    },
-    guest={},
+    description="MIPS64 release 6 core with VZ, after the MIPS I6500: as an I6400, with paired LL/SC, CRC32, memory "
+                "map IDs and their global invalidation",
+    not_modelled=(*NEVER, *VZ_NEVER, *WIDE_NOT_YET),
+    release=6, bits=64, ases=_WIDE_ASES | {"GINV", "PAIRS", "CRC"}, tlb_entries=16, guest_tlb_entries=16,
+    segbits=48, pabits=48, ftlb_largest_page=3, fir=0x20F3_0300, fcsr=FCSR, fcsr_writable=FCSR_WRITABLE, msair=0x0300,
+    synci_step=64, root=_I6500_ROOT, guest=guest_of(_I6500_ROOT),
 )
 # fmt: on
 

@@ -4,3 +4,8 @@ from __future__ import annotations
 NEVER_WITH_UNITS = ("user mode of reverse byte order (Status.RE)", "EJTAG single step (Debug.SSt)")
 """Of a core that has watch registers and performance counters."""
 NEVER = (*NEVER_WITH_UNITS, "watchpoints (Config1.WR)", "performance counters (Config1.PC)")
+VZ_NEVER = ("coherence manager (Config3.CMGCR)",
+            "exits on a change of mode (GuestCtl0.MC)", "direct root access to the guest (GuestCtl0.DRG)",
+            "interrupts dropped by hardware (GuestCtl2.HC)", "exit groups (GuestCtl0Ext.OG, BG, MG)",
+            "guest features that root can switch off (of guest Config1 to 5, root can change only M)")
+"""Of a core with VZ."""

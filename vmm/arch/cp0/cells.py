@@ -54,6 +54,7 @@ from vmm.arch.cp0.registers import (
     KScratch2,
     KScratch3,
     LLAddr,
+    MemoryMapID,
     PageMask,
     PWBase,
     PWCtl,
@@ -180,13 +181,13 @@ _ROOT_ONLY_BITS: dict[type[Register], int] = {
 _HIDDEN_FROM_GUEST: dict[type[Register], int] = {
     Config1: Config1.WR.mask | Config1.PC.mask,
     Config3: Config3.VZ.mask | Config3.PW.mask,
-    Config5: Config5.MRP.mask,
+    Config5: bits_of(Config5.MRP, Config5.MI, Config5.GI),
     IntCtl:  IntCtl.IPPCI.mask,
 }
 # fmt: on
 
-_NO_GUEST_COPY = frozenset({SRSCtl, SRSMap, MAAR, MAARI, *WALKER_REGISTERS})
-"""A guest has no shadow sets, walker or MAAR of its own: it exits when it touches these (GPSI)."""
+_NO_GUEST_COPY = frozenset({SRSCtl, SRSMap, MAAR, MAARI, MemoryMapID, *WALKER_REGISTERS})
+"""A guest has no shadow sets, walker, MAAR or MMID of its own: it exits when it touches these (GPSI)."""
 
 
 FTLB = 512
@@ -236,8 +237,11 @@ def guest_of(root: Cells) -> dict[type[Register], GuestCell]:
     cells[Count] = Cell(0)      # root's Count plus GTOffset: a guest's write exits, MTGC0 has no effect
     own = {register: cell for register, cell in cells.items()
            if register.context in (Contexts.GUEST, Contexts.GUEST_IF) and register not in _NO_GUEST_COPY}
-    return {register: GuestCell(cell.reset & ~_HIDDEN_FROM_GUEST.get(register, 0), cell.writable,
-                                cell.writable | _ROOT_ONLY_BITS.get(register, 0))
-            for register, cell in own.items()}
+    guest = {}
+    for register, cell in own.items():
+        given = ~_HIDDEN_FROM_GUEST.get(register, 0)
+        guest[register] = GuestCell(cell.reset & given, cell.writable & given,
+                                    cell.writable & given | _ROOT_ONLY_BITS.get(register, 0))
+    return guest
 
 

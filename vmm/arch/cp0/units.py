@@ -46,8 +46,8 @@ def counters(count: int, event_bits: int = 7, *, vectors: bool = True, vz: bool 
     return rows
 
 
-MAARS: dict[type[Register], Cell] = {
-    MAAR:  Cell(0, 0x8000_000F_FFFF_F003),
-    MAARI: Cell(0, MAARI.INDEX.mask),
-}
-"""Sixteen bounds of a core with addresses of 40 bits."""
+def maars(address_bits: int) -> dict[type[Register], Cell]:
+    """Sixteen bounds of a core with physical addresses of so many bits."""
+    address = (1 << address_bits - 4) - (1 << MAAR.ADDR.low)
+    return {MAAR: Cell(0, MAAR.VH.mask | address | MAAR.S.mask | MAAR.VL.mask),
+            MAARI: Cell(0, MAARI.INDEX.mask)}

@@ -1,6 +1,7 @@
 """The virtualization instructions and global invalidation.  (MD00846, VZ module, chapter 6; mips.md 7, 8.2)"""
 from __future__ import annotations
 
+from vmm.arch.cp0.registers import Config5
 from vmm.arch.exceptions import GExcCode
 from vmm.arch.insns.system import register_index
 from vmm.arch.privileged import cp0, exception, tlb
@@ -108,10 +109,10 @@ def tlbgp(m):
 @vz.insn("011111 rs:5 00000000000 -- 00 111101", "ginvi {rs}", cp0=True, system=True, ase="GINV")
 def ginvi(m, rs):
     """Instruction caches hold nothing that memory does not; other CPUs have nothing to do."""
+    m.require(m.cp0.on(Config5.GI), "RI")              # a guest has none
 
 
 @vz.insn("011111 rs:5 00000000000 type:2 10 111101", "ginvt {rs}, {type:x}", cp0=True, system=True, ase="GINV")
 def ginvt(m, rs, type):
-    how = m.unsigned(type, 2)
-    m.call(tlb.invalidate_globally, m.gpr[rs], how)
-    m.tell_others(m.gpr[rs], how)
+    m.require((m.cp0.get(Config5.GI) == 3) & m.cp0.on(Config5.MI), "RI")
+    m.call(tlb.invalidate_globally, m.gpr[rs], m.unsigned(type, 2))

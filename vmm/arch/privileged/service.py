@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from vmm.arch.privileged import counters, cp0, entries, fpu, ftlb, timer, watchpoints
+from vmm.arch.privileged import counters, cp0, entries, fpu, ftlb, timer, tlb, watchpoints
 from vmm.arch.privileged.mode import update_mode
 from vmm.arch.rows import AnyMachine
 
@@ -48,6 +48,7 @@ SERVICES: dict[str, tuple[Callable[..., Any], int]] = {
     "root_count": (root_count, 0),
     "update_mode": (update_mode, 0),
     "update_ftlb": (ftlb.update_both, 0),
+    "invalidate_for_all": (tlb.invalidate_for_all, 4),
     "find_entry": (entries.find, 4),
     "operate": (fpu.operate, 4),
     "schedule": (timer.schedule, 0),

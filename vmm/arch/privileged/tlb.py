@@ -131,8 +131,18 @@ def invalidate_all(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: A
 
 
 def invalidate_globally(m: AnyMachine, va: AnyMachine, how: AnyMachine) -> None:
-    """GINVT as this CPU sees it: the complete form spares wired entries (HM-10)."""
-    file = m.cp0
-    _, tlb, guest_id = own(m)
-    start = m.call(entry_slot, tlb, m.select(how == BY_ALL, file.get(Wired.Wired), 0))
-    m.call(invalidate, tlb, guest_id, how, va, file[MemoryMapID] & 0xFFFF, start, ftlb.end(m, tlb), m.const(TLB_SLOTS))
+    """GINVT: first the other CPUs, by whoever runs them (``Stop.GLOBAL_INVALIDATE``), then this one."""
+    s, mmid = m.state, m.root[MemoryMapID] & 0xFFFF
+    _, _, guest_id = own(m)
+    for _ in m.when(s.io_ready == 0):
+        s.stop_value, s.stop_size = mmid, guest_id
+        m.tell_others(va, how)
+    s.io_ready = 0
+    m.call(invalidate_for_all, va, how, mmid, guest_id)
+
+
+def invalidate_for_all(m: AnyMachine, va: AnyMachine, how: AnyMachine, mmid: AnyMachine, guest_id: AnyMachine) -> None:
+    """One CPU's part in GINVT; the complete form spares wired entries (HM-10)."""
+    root = m.const(0)
+    start = m.call(entry_slot, root, m.select(how == BY_ALL, m.root.get(Wired.Wired), 0))
+    m.call(invalidate, root, guest_id, how, va, mmid, start, ftlb.end(m, root), m.const(TLB_SLOTS))

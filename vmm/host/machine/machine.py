@@ -41,6 +41,15 @@ class Machine:
         self.ram = Ram(self.memory, self.engine, big_endian)
         self.cpus = tuple(Cpu(model, number, big_endian, self.memory, self.engine) for number in range(cpus))
 
+    def invalidate_globally(self, cpu: Cpu) -> None:
+        """Let the other CPUs do what a GINVT of this one asks; its next run goes on with the instruction."""
+        state = cpu.state
+        for other in self.cpus:
+            if other is not cpu:
+                self.engine.service(other.state, "invalidate_for_all", state.stop_address, state.stop_code,
+                                    state.stop_value, state.stop_size)
+        cpu.complete_store()
+
     @property
     def ns_per_tick(self) -> int:
         return NS_PER_TICK
