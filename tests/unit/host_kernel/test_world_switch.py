@@ -28,7 +28,7 @@ def assemble(assembly: Assembly) -> Code:
 def plan(word: int, *, vz: bool = False, guest_id: bool = False, page_shift: int = 14, big: bool = False) -> CodePlan:
     scratch = choose_scratch(Config4.KScrExist.at(0x1C) if vz else 0)
     return CodePlan(Geometry(page_shift, word), big, scratch, vz, vz, vz, vz, 0xF, EBASE - 0x10000, EBASE - 0xFC00,
-                    EBASE - 0xF800, 0xFF, vz, guest_id)
+                    EBASE - 0xF800, 0xFF, vz, guest_id, hilo=True)
 
 
 def test_scratch_registers_prefer_kscratch() -> None:

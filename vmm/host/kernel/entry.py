@@ -34,6 +34,7 @@ USER_MODE = 0x10
 
 _CALLEE_SAVED = (*range(16, 24), *range(28, 32))
 _GUEST_SAVED = (*range(26), *range(28, 32))
+_HILO = ("hi", "lo")
 _GUEST_LOADED = (*range(1, 26), *range(28, 32))
 
 
@@ -120,10 +121,9 @@ class SwitchCode:
         else:
             self._enter_te()
         asm.to_cp0_word("$0", HWREna.number)
-        asm.load(K0, layout.at("hi"), K1)
-        asm.emit(f"mthi {K0}")
-        asm.load(K0, layout.at("lo"), K1)
-        asm.emit(f"mtlo {K0}")
+        for name in _HILO if self.plan.hilo else ():
+            asm.load(K0, layout.at(name), K1)
+            asm.emit(f"mt{name} {K0}")
         for number in _GUEST_LOADED:
             asm.load(f"${number}", layout.gpr(number), K1)
         asm.load(K0, layout.gpr(26), K1)
@@ -189,8 +189,8 @@ class SwitchCode:
         asm.label("common_exit")
         for number in _GUEST_SAVED:
             asm.store(f"${number}", layout.gpr(number), K1)
-        for source, name in (("mfhi", "hi"), ("mflo", "lo")):
-            asm.emit(f"{source} $8")
+        for name in _HILO if plan.hilo else ():
+            asm.emit(f"mf{name} $8")
             asm.store("$8", layout.at(name), K1)
         asm.emit("ehb")
         asm.from_cp0("$8", plan.scratch.temporary)

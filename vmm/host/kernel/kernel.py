@@ -213,7 +213,7 @@ class Kernel:
             ebase_gate=features.ebase_gate, has_bad_instr=features.bad_instr, has_bad_instr_p=features.bad_instr_p,
             hwrena=self._hwrena(), host_ebase=CKSEG0, setup_pgd=code.symbols["setup_pgd"],
             pgd_current=CKSEG0 + PGD_CURRENT, asid_mask=ASID_MASK, vz=features.vz,
-            guest_id=bool(self.model.write_mask(GuestCtl1)))
+            guest_id=bool(self.model.write_mask(GuestCtl1)), hilo=features.hilo)
 
     def _emit_setup_pgd(self, asm: Assembly) -> None:
         """setup_pgd(a0): the directory register, or this CPU's word of pgd_current; changes only AT and t2 ($10)."""

@@ -117,6 +117,7 @@ class CodePlan:
     asid_mask: int
     vz: bool
     guest_id: bool
+    hilo: bool
 
     @property
     def word(self) -> int:
@@ -139,6 +140,7 @@ class HostFeatures:
     user_local: bool
     vz: bool
     tlbinv: bool
+    hilo: bool
     scratch: ScratchRegisters
 
 
@@ -156,8 +158,10 @@ def read_features(configs: dict[type[Register], int], ebase_mask: int) -> HostFe
         user_local=bool(Config3(config3).ULRI),
         vz=bool(Config3(config3).VZ),
         tlbinv=Config4(config4).IE >= 2,
+        hilo=Config(config).AR < CONFIG_AR_RELEASE_6,
         scratch=choose_scratch(config4),
     )
 
 
+CONFIG_AR_RELEASE_6 = 2
 PAGE_GRAIN_RIXI = PageGrain.RIE.mask | PageGrain.XIE.mask | PageGrain.IEC.mask

@@ -17,7 +17,7 @@ from vmm.kvm.vz.guest import VzHost
 from vmm.kvm.vz.hardware import vz_host
 from vmm.kvm.vz.translate import guest_physical
 
-MODELS_VZ = ("P5600", "MIPS64R5-generic")
+MODELS_VZ = ("P5600", "MIPS64R5-generic", "I6500")
 
 SHARE = (GUEST_TLB + "lui $20, 0; loop:; addiu $20, $20, 1; lw $19, 0($17); bne $19, $18, bad; slti $21, $20, 3000;"
          "bne $21, $0, loop; nop; sw $18, 0($16); {end}; bad:; sw $19, 4($16); {end}")
