@@ -134,6 +134,17 @@ def test_a_breakpoint_in_a_forbidden_slot_stops_before_it(engine: str) -> None:
     rig.cpu.set_breaks([])
 
 
+@CORES
+@ON_BOTH
+@pytest.mark.parametrize(("hint", "code"), [(23, ExcCode.Int), (24, ExcCode.RI), (31, ExcCode.RI)])
+def test_high_hints_are_reserved(name: str, engine: str, hint: int, code: ExcCode) -> None:
+    rig = ready(engine, name)
+    placed(rig, CODE, f"pref {hint}, 0($8)")
+    rig.cpu.pc = KSEG0 + CODE
+    rig.run_to(1)
+    assert Cause.ExcCode.of(rig.cpu.root[Cause]) == code
+
+
 ACCESSES = [("lh", 2, True), ("lhu", 2, False), ("lw", 4, True), ("lwu", 4, False), ("ld", 8, True)]
 
 

@@ -285,7 +285,8 @@ def cache(m, base, op, offset):
 
 @insn("011111 base:5 hint:5 offset:9 0 110101", "pref {hint}, {offset}({base})")
 def pref(m, base, hint, offset):
-    """Advice only: it moves no data that software can see, and never traps."""
+    """Advice only: it moves no data that software can see; since release 6 hints from 24 on are reserved."""
+    m.require(m.unsigned(hint, 5).below(24), "RI")
 
 
 @insn("000000 00000 00000 00000 00101 000000", "pause", alone=True)
