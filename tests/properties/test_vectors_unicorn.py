@@ -1,32 +1,15 @@
 """MSA through Unicorn, an engine that nobody here wrote: vectors by chance for every operation and format.
 
-``make soak`` tries 10^6 cases.  Where Unicorn is wrong, ``UNICORN_IS_WRONG`` says so, and only our engines are compared.
+``make soak`` tries 10^6 cases.  Where Unicorn is wrong, ``WRONG_IN_CASES`` says so, and only our engines are compared.
 """
 from __future__ import annotations
 
-from collections.abc import Callable
 from random import Random
 
 import pytest
 
+from tests.support.unicorn_known import WRONG_IN_CASES
 from tests.support.vectors import AT_ONCE, Case, case_of, float_case, run_ours, run_unicorn, vector_rows
-
-SIGN = 1 << 63
-
-
-def lanes(case: Case, size: int) -> list[int]:
-    """All lanes of w1 to w3."""
-    return [int.from_bytes(case.data[at:at + size], "little") for at in range(0, 48, size)]
-
-
-UNICORN_IS_WRONG: dict[str, Callable[[Case], bool]] = {
-    "subs_s.d": lambda case: True,                     # 0x8000000000000000 for x - x: its helper overflows in C
-    # IEEE 754-2008's logB, which the manual names, is the exponent whatever the sign, and of zero a division by zero
-    "flog2.w": lambda case: any(x >> 31 or x << 1 < 1 << 24 for x in lanes(case, 4)),
-    "flog2.d": lambda case: any(x >> 63 or x << 1 < 1 << 53 for x in lanes(case, 8)),
-    "sat_s.d": lambda case: case.word >> 16 & 63 == 63,  # to 64 bits, which changes nothing: its limits overflow in C
-    "adds_a.d": lambda case: SIGN in lanes(case, 8),  # |-2^63| overflows in C
-}
 
 
 def compare(cases: list[Case], bits: int) -> None:
@@ -34,7 +17,7 @@ def compare(cases: list[Case], bits: int) -> None:
         part = cases[at:at + AT_ONCE]
         theirs, native = run_unicorn(part, bits), run_ours("native", part, bits)
         for case, expected, found in zip(part, theirs, native, strict=True):
-            wrong = UNICORN_IS_WRONG.get(case.row.name)
+            wrong = WRONG_IN_CASES.get(case.row.name)
             if wrong is None or not wrong(case):
                 assert found.hex() == expected.hex(), str(case)
 
