@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from tests.soak.unicorn import main
 from tests.support.against_unicorn import CORES, compare, kinds_of, on_ours, report
 from tests.support.bodies import Body, Core, rows_of_kind
 from tests.support.frames import KSEG0, make
@@ -32,6 +33,11 @@ def test_the_comparison_sees_a_single_wrong_bit(monkeypatch: pytest.MonkeyPatch)
     wrong[program.slot_at("$5", 2)] ^= 1
     monkeypatch.setattr("tests.support.against_unicorn.on_ours", lambda *_: (bytes(wrong), executed))
     assert compare(program).mismatch.startswith("$5, time 3: ours")
+
+
+@pytest.mark.soak
+def test_ten_million_instructions() -> None:
+    assert main(["--seed", "1", "--count", "10000000"]) == 0
 
 
 @pytest.mark.parametrize(("core", "kind"), EVERYTHING[::2], ids=str)

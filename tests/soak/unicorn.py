@@ -20,13 +20,14 @@ from tests.support.engines import ENGINES
 from tests.support.frames import make
 from tests.support.unicorn_known import left_out
 
-SHOWN = 10
-"""Mismatches that are printed in full."""
+SHOWN, MOST = 10, 100
+"""Mismatches that are printed in full; mismatches that end a run."""
 
 
 @dataclass
 class Tally:
-    """``distinct`` random instructions generated; ``chance`` of them executed; ``executed`` with what prepares them."""
+    """``distinct``: instructions that chance chose.  Executed: ``chance`` in bodies, which are those and what prepares
+    their operands; ``executed`` in all, with the frames that load and store registers."""
     programs: int = 0
     distinct: int = 0
     chance: int = 0
@@ -38,8 +39,8 @@ class Tally:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def __str__(self) -> str:
-        return (f"{self.programs:9,} programs {self.distinct:12,} distinct {self.chance:14,} executed "
-                f"{self.executed:14,} with frames {self.mismatches:4} mismatches")
+        return (f"{self.programs:9,} programs {self.distinct:12,} distinct, executed {self.chance:14,} in bodies, "
+                f"{self.executed:14,} in all, {self.mismatches} mismatches")
 
 
 @dataclass
@@ -57,15 +58,18 @@ class Run:
             print(report(program), flush=True)
 
     def until(self, count: int, seed: int) -> None:
-        """Round by round, each round with a seed of its own, until the bodies have executed ``count`` instructions."""
+        """Rounds, each with a seed of its own, until bodies have executed ``count`` instructions or too much differs."""
         started = shown = time.monotonic()
-        while (done := self.total().chance) < count:
+        while (done := self.total().chance) < count and self.total().mismatches < MOST:
             if time.monotonic() - shown > 60:
                 shown = time.monotonic()
                 print(f"{done:,} of {count:,} after {shown - started:.0f} s, seed {seed}", file=sys.stderr, flush=True)
-            for core, kind in self.tallies:
-                self.one(core, kind, seed)
+            self.round(seed)
             seed += 1
+
+    def round(self, seed: int) -> None:
+        for core, kind in self.tallies:
+            self.one(core, kind, seed)
 
     def total(self) -> Tally:
         total = Tally()
@@ -74,7 +78,7 @@ class Run:
         return total
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=1, help="of the first round")
     parser.add_argument("--count", type=int, default=100_000_000, help="instructions of the bodies to execute")
@@ -84,14 +88,14 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=25, help="rows of registers it is run on")
     parser.add_argument("--engine", choices=ENGINES, default="native")
     parser.add_argument("--only", type=int, metavar="SEED", help="the programs of this seed, and no others")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     cores = [core for core in CORES if not options.core or str(core) in options.core or core.name in options.core]
     run = Run(options.length, options.times, options.engine, {
         (core, kind): Tally() for core in cores for kind in kinds_of(core) if not options.kind or kind in options.kind})
     if not run.tallies:
         parser.error(f"no such core and kind; cores are {', '.join(map(str, CORES))}")
     if options.only is not None:
-        run.until(1, options.only)
+        run.round(options.only)
     else:
         run.until(options.count, options.seed)
     for (core, kind), tally in run.tallies.items():

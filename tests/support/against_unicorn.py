@@ -9,9 +9,9 @@ from typing import Any
 import unicorn
 from unicorn import mips_const as names
 
-from tests.support.bodies import KINDS, SCRATCH, Core, address_into
+from tests.support.bodies import KINDS, SCRATCH, Core, address_into, tree_of
 from tests.support.engines import fresh, rows_of
-from tests.support.frames import CODE, DATA, KSEG0, MEMORY, TABLE, Program, first_difference, tree_of
+from tests.support.frames import CODE, DATA, KSEG0, MEMORY, TABLE, Program, first_difference
 from vmm.arch.rows import RELEASE_6, decode
 
 NUMBERS = {
@@ -62,7 +62,8 @@ def on_unicorn(program: Program) -> bytes:
     try:
         vm.emu_start(KSEG0 + CODE & mask, KSEG0 + CODE + len(code) & mask)
     except unicorn.UcError as error:
-        raise Stopped(f"Unicorn stopped: {error} at {vm.reg_read(names.UC_MIPS_REG_PC):#x}") from None
+        machine.cache_clear()                          # what is left of it cannot be trusted
+        raise Stopped(f"Unicorn stopped: {error}") from None
     return bytes(vm.mem_read(TABLE, len(program.table))) + bytes(vm.mem_read(DATA, len(program.data)))
 
 

@@ -13,14 +13,14 @@ from functools import cache
 from random import Random
 from typing import Literal
 
-from tests.support.bodies import BASE, DATA_SIZE, INDEX, INDEX_VALUE, Body, Core
-from tests.support.engines import encode, rows_of
+from tests.support.bodies import BASE, DATA_SIZE, INDEX, INDEX_VALUE, Body, Core, tree_of
+from tests.support.engines import encode
 from tests.support.floats import operand
 from tests.support.vectors import control, numbers, vector
 from vmm.arch.cp0.registers import Config5, Status, sign_extended
 from vmm.arch.fp import Fcsr
 from vmm.arch.models import find_model
-from vmm.arch.rows import RELEASE_6, Tree, decode_tree
+from vmm.arch.rows import RELEASE_6
 from vmm.arch.text import disassemble
 
 KSEG0 = sign_extended(0x8000_0000)
@@ -194,11 +194,6 @@ class Program:
         return [f"{KSEG0 + CODE + 4 * n & 0xFFFF_FFFF:08x}  {word:08x}  "
                 + disassemble(word, KSEG0 + CODE + 4 * n, tree=tree_of(self.core.name))
                 for n, word in enumerate(self.body, start)]
-
-
-@cache
-def tree_of(name: str) -> Tree | None:
-    return decode_tree(rows_of(name))
 
 
 def make(core: Core, kind: str, seed: int, *, length: int, count: int, without: frozenset[str]) -> Program:
