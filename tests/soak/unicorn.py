@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tests.support.against_unicorn import CORES, compare, kinds_of, report
@@ -97,7 +98,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.only is not None:
         run.round(options.only)
     else:
-        run.until(options.count, options.seed)
+        with suppress(KeyboardInterrupt):              # the counts so far
+            run.until(options.count, options.seed)
     for (core, kind), tally in run.tallies.items():
         print(f"{core!s:>20} {kind:8} {tally}")
     rounds = next(iter(run.tallies.values())).programs

@@ -1,7 +1,6 @@
 """Programs of ``tests.support.frames`` on an engine of ours and on Unicorn, an engine that nobody here wrote."""
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -9,10 +8,11 @@ from typing import Any
 import unicorn
 from unicorn import mips_const as names
 
-from tests.support.bodies import KINDS, SCRATCH, Core, address_into, tree_of
+from tests.properties.chance import door
+from tests.support.bodies import KINDS, OVER_SLOT, SCRATCH, Core, address_into, tree_of
 from tests.support.engines import fresh, rows_of
 from tests.support.frames import CODE, DATA, KSEG0, MEMORY, TABLE, Program, first_difference
-from vmm.arch.rows import RELEASE_6, decode
+from vmm.arch.rows import decode
 
 NUMBERS = {
     "24Kf": names.UC_CPU_MIPS32_24KF, "74Kf": names.UC_CPU_MIPS32_74KF, "P5600": names.UC_CPU_MIPS32_P5600,
@@ -23,9 +23,8 @@ NUMBERS = {
 INSTEAD = {("5KEf", "float"): names.UC_CPU_MIPS64_MIPS64R2_GENERIC}
 """Its 5KEf takes no CTC1 to FCSR; the other has the same instructions of coprocessor 1, and more."""
 CORES = tuple(Core(name, big_endian) for name in NUMBERS for big_endian in (False, True))
-DOOR, DOOR_6 = 0x7000_003F | 1 << 25, 0x0000_000E | 1 << 25
-OVER_SLOT, TO_NEXT = 0x1000_0001, 0xC800_0000
-"""B over its slot; BC to the next word."""
+TO_NEXT = 0xC800_0000
+"""BC to the next word."""
 NOTHINGS = 0, OVER_SLOT, TO_NEXT
 ADDRESSING = frozenset(word >> 16 for word in address_into(SCRATCH, 0))
 """The upper half of what makes a jump's address: without it the jump goes anywhere."""
@@ -71,8 +70,7 @@ def on_ours(program: Program, engine: str = "native") -> tuple[bytes, int]:
     """The same, and how many instructions were executed."""
     rig = fresh(engine, program.core.name, program.core.big_endian)
     memory, code = rig.memory.block.bytes, program.code()
-    door = struct.pack(">I" if program.core.big_endian else "<I", DOOR_6 if rig.model.release >= RELEASE_6 else DOOR)
-    for at, what in ((CODE, code + door), (DATA, program.data), (TABLE, program.table)):
+    for at, what in ((CODE, code + door(rig).to_bytes(4, program.order)), (DATA, program.data), (TABLE, program.table)):
         memory[at:at + len(what)] = what
     rig.cpu.pc = KSEG0 + CODE
     start = rig.cpu.ticks

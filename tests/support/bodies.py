@@ -22,6 +22,8 @@ DATA_SIZE, INDEX_VALUE = 0x100, 0x48
 """Bytes that a body may reach from ``BASE``; what ``INDEX`` holds."""
 MAX_OFF, LONGEST = 3, 30
 """Words that a branch goes on at most; words without a branch (Unicorn's translator dies of too long straight code)."""
+OVER_SLOT = 0x1000_0001
+"""B over its slot: it does nothing but end a block."""
 OWN = 0.8
 """The share of a body's instructions that is of its own kind; the others are integer code."""
 INTEGER = ("arith", "logic", "shift", "muldiv", "move", "bitfield", "memory", "branch", "release6", "compact", "trap")
@@ -124,7 +126,7 @@ class Body:
         if self._in_slot and row.alone or before and len(self.words) < self._reach:
             return
         if self._straight > LONGEST and not self._in_slot:
-            self.words += [0x1000_0001, 0]             # B over its slot
+            self.words += [OVER_SLOT, 0]
             self._straight = 0
         aim(row, fields, self.start + 4 * (len(self.words) + len(before)), before)
         if row.off or row.control or row.compact:

@@ -25,8 +25,8 @@ from vmm.arch.text import disassemble
 
 KSEG0 = sign_extended(0x8000_0000)
 CODE, DATA, TABLE, MEMORY = 0x4000, 0x8000, 0xA000, 0x4_0000
-ROW, COUNT, TEMPORARY = 17, 18, 24
-"""Registers of the frame: the table's row, how many rows are left."""
+ROW, COUNT = 17, 18
+"""Registers of the frame: the table's row, how many rows are left; $24 and $25 for anything."""
 SPARE = 16
 """Bytes of data behind what a body addresses: for LWL and its like."""
 POOL = 1 << 12
@@ -60,8 +60,8 @@ def slots(core: Core, kind: str, wide: bool) -> tuple[Slot, ...]:
         found += [Slot(f"$w{n}", "vector", (f"ld.d $w{n}, @($17)",), (f"st.d $w{n}, @($17)",), 16) for n in range(32)]
     accumulators = 0 if core.release >= RELEASE_6 else 4 if kind == "dsp" else 1
     for n in range(accumulators):
-        operand = f", $ac{n}" if n else ""
-        found += [Slot(f"{half}{n}", holds, (into, f"mt{half} $24{operand}"), (f"mf{half} $24{operand}", out))
+        which = f", $ac{n}" if n else ""
+        found += [Slot(f"{half}{n}", holds, (into, f"mt{half} $24{which}"), (f"mf{half} $24{which}", out))
                   for half in ("hi", "lo")]
     if kind == "dsp":
         found.append(Slot("DSPControl", "word", (into, "wrdsp $24, 0x3f"), ("rddsp $24, 0x3f", out)))
@@ -126,8 +126,7 @@ def pools() -> dict[str, list[bytes]]:
 def floating(r: Random) -> int:
     """A double, or two singles, or an integer."""
     letter = r.choice("dddsssswl")
-    found = operand(r, letter) if letter in "dl" else operand(r, letter) | operand(r, letter) << 32
-    return found | 1 << 40 if found >> 52 & 0x7FF == 0x7FF and found << 12 else found
+    return operand(r, letter) if letter in "dl" else operand(r, letter) | operand(r, letter) << 32
 
 
 def fcsr(core: Core, r: Random) -> int:
