@@ -116,6 +116,14 @@ def test_a_wide_machine_of_the_other_byte_order(tmp_path: Path) -> None:
     assert "0x9000000000100000:\t0x40806000" in text
 
 
+def test_vector_registers(tmp_path: Path) -> None:
+    """GDB knows no feature for MSA, but shows registers of any."""
+    text = run_gdb(target("bare", "P5600", programs.image()), tmp_path, "set $w3 = 7", "p/x $w3",
+                   "set $msacsr = 3", "info registers vector")
+    assert "$1 = 0x7\n" in text
+    assert re.search(r"msacsr: +0x3\n", text) and re.search(r"msair: +0x0\n", text)
+
+
 def test_control_c(tmp_path: Path) -> None:
     """C11."""
     send = "python import os, signal, threading; threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()"

@@ -19,6 +19,7 @@ from vmm.debug.layout import Kind, Row, has_fields
 ENUMS: dict[Bits, type[IntEnum]] = {Cause.ExcCode: ExcCode, GuestCtl0.GExcCode: GExcCode}
 """Codes with names; fields whose own kind is an enumeration need no row."""
 
+GROUP = {Kind.CP0: ' group="system"', Kind.MSA: ' group="vector"'}
 _STANDARD = (
     ("org.gnu.gdb.mips.cpu", (Kind.GPR, Kind.HI, Kind.LO, Kind.PC), range(38)),
     ("org.gnu.gdb.mips.cp0", (Kind.CP0,), range(38)),
@@ -33,7 +34,9 @@ def target_xml(rows: Iterable[Row], *, wide: bool) -> str:
     lines += [f"<architecture>mips:isa{64 if wide else 32}r2</architecture>", "<osabi>none</osabi>"]
     for name, kinds, numbers in _STANDARD:
         lines += _feature(name, [row for row in rows if row.kind in kinds and row.number in numbers])
-    lines += _feature("vmm.mips.cp0", [row for row in rows if row.number >= 72])
+    lines += _feature("vmm.mips.cp0", [row for row in rows if row.kind is Kind.CP0 and row.number >= 72])
+    if vectors := [row for row in rows if row.kind is Kind.MSA]:
+        lines += _feature("vmm.mips.msa", vectors)
     return "\n".join([*lines, "</target>", ""])
 
 
@@ -43,7 +46,7 @@ def _feature(name: str, rows: list[Row]) -> Iterator[str]:
         if row.register is not None and has_fields(row.register):
             yield from _type(row.register)
     for row in rows:
-        group = ' group="system"' if row.kind is Kind.CP0 else ""
+        group = GROUP.get(row.kind, "")
         yield f'<reg name="{row.name}" bitsize="{8 * row.size}" regnum="{row.number}" type="{_type_of(row)}"{group}/>'
     yield "</feature>"
 

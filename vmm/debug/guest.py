@@ -12,6 +12,7 @@ from collections.abc import Callable
 from vmm.arch.cp0.fields import Register, sign_extended
 from vmm.arch.cp0.registers import EPC, Cause, Count, GTOffset, GuestCtl0, GuestCtl1, Status
 from vmm.arch.exceptions import ExcCode, GExcCode
+from vmm.arch.privileged.msa import MSACSR_WRITABLE
 from vmm.arch.state import GUEST_FILE, ROOT_FILE
 from vmm.debug.host import CpuFpu, core_register, set_core_register
 from vmm.debug.layout import Kind, Row, layout
@@ -100,7 +101,7 @@ class GuestView(View):
         vcpu, paired = self.vcpu, not self.cp0_reader()(Status) & Status.FR.mask
         if vcpu.fpu.fpu_in_use or vcpu.fpu.msa_in_use:
             return CpuFpu(self.machine.cpus[vcpu.last_sched_cpu], paired)
-        return SavedFpu(vcpu, self.machine.cpus[0].state.fir, paired)
+        return SavedFpu(vcpu, self.machine.cpus[0], paired)
 
     def count(self) -> int:
         """Count as software keeps it, without the side effects of a guest's read."""
@@ -144,22 +145,34 @@ def _name(codes: type[ExcCode] | type[GExcCode], code: int) -> str:
 class SavedFpu(FpuView):
     """With a vCPU that does not have the unit now."""
 
-    def __init__(self, vcpu: Vcpu, fir: int, paired: bool) -> None:
-        self._held, self._fir, self._paired = vcpu.fpu, fir, paired
+    def __init__(self, vcpu: Vcpu, core: Cpu, paired: bool) -> None:
+        self._held, self._core, self._paired = vcpu.fpu, core.state, paired
 
     @property
     def paired(self) -> bool:
         return self._paired
 
-    def word(self, n: int) -> int:
-        return self._held.vectors[n] & (1 << 64) - 1
+    def vector(self, n: int) -> int:
+        return self._held.vectors[n]
 
-    def set_word(self, n: int, value: int) -> None:
-        self._held.vectors[n] = self._held.vectors[n] >> 64 << 64 | value & (1 << 64) - 1
+    def set_vector(self, n: int, value: int) -> None:
+        self._held.vectors[n] = value
 
     @property
     def fir(self) -> int:
-        return self._fir
+        return self._core.fir
+
+    @property
+    def msair(self) -> int:
+        return self._core.msair
+
+    @property
+    def msacsr(self) -> int:
+        return self._held.msacsr
+
+    @msacsr.setter
+    def msacsr(self, value: int) -> None:
+        self._held.msacsr = value & MSACSR_WRITABLE
 
     @property
     def fcsr(self) -> int:
@@ -174,7 +187,7 @@ class VzView(GuestView):
     """Guest CP0 is in the hardware while the vCPU is loaded on a CPU, and in the commpage while not (VZ-20)."""
 
     def __init__(self, system: HypervisedSystem, backend: VzBackend, vcpu: Vcpu) -> None:
-        super().__init__(system, vcpu, layout(system.machine.model.guest))
+        super().__init__(system, vcpu, layout(system.machine.model.guest, msa=vcpu.msa_enabled))
         self.backend = backend
 
     @property
@@ -242,7 +255,7 @@ class TeView(GuestView):
     """Guest CP0 is in the commpage, the TLB is software."""
 
     def __init__(self, system: HypervisedSystem, backend: TrapAndEmulate, vcpu: Vcpu) -> None:
-        super().__init__(system, vcpu, layout(MASKS))
+        super().__init__(system, vcpu, layout(MASKS, msa=vcpu.msa_enabled))
         self.backend = backend
 
     @property

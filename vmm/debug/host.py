@@ -9,10 +9,11 @@ from collections.abc import Callable
 from vmm.arch.cp0.fields import Register, sign_extended
 from vmm.arch.cp0.registers import BadInstr, BadInstrP, BadVAddr, Cause, EntryLo0, EntryLo1, Status
 from vmm.arch.privileged import cp0, timer
+from vmm.arch.privileged.msa import MSACSR_WRITABLE
 from vmm.arch.state import ROOT_FILE
 from vmm.debug.layout import Kind, Row, layout
 from vmm.debug.snapshot import Snapshot
-from vmm.debug.view import FpuView, Locate, View
+from vmm.debug.view import LOW, FpuView, Locate, View
 from vmm.engine.cpu import Cpu
 from vmm.engine.reference import Numbers
 from vmm.engine.store import Memory
@@ -25,7 +26,7 @@ SET_BY_HARDWARE: frozenset[type[Register]] = frozenset({BadVAddr, BadInstr, BadI
 
 class HostView(View):
     def __init__(self, machine: Machine, cpu: Cpu) -> None:
-        super().__init__(machine, layout(machine.model.root))
+        super().__init__(machine, layout(machine.model.root, msa="MSA" in machine.model.ases))
         self.cpu = cpu
 
     def core(self, row: Row) -> int:
@@ -71,21 +72,35 @@ class CpuFpu(FpuView):
     """In a CPU."""
 
     def __init__(self, cpu: Cpu, paired: bool) -> None:
-        self._state, self._paired = cpu.state, paired
+        self._cpu, self._state, self._paired = cpu, cpu.state, paired
 
     @property
     def paired(self) -> bool:
         return self._paired
 
-    def word(self, n: int) -> int:
-        return self._state.array("fpr")[2 * n]
+    def vector(self, n: int) -> int:
+        fpr = self._state.array("fpr")
+        return fpr[2 * n] | fpr[2 * n + 1] << 64
 
-    def set_word(self, n: int, value: int) -> None:
-        self._state.array("fpr")[2 * n] = value
+    def set_vector(self, n: int, value: int) -> None:
+        fpr = self._state.array("fpr")
+        fpr[2 * n], fpr[2 * n + 1] = value & LOW, value >> 64
 
     @property
     def fir(self) -> int:
         return self._state.fir
+
+    @property
+    def msair(self) -> int:
+        return self._state.msair
+
+    @property
+    def msacsr(self) -> int:
+        return self._state.msacsr
+
+    @msacsr.setter
+    def msacsr(self, value: int) -> None:
+        self._state.msacsr = value & MSACSR_WRITABLE
 
     @property
     def fcsr(self) -> int:
@@ -94,6 +109,7 @@ class CpuFpu(FpuView):
     @fcsr.setter
     def fcsr(self, value: int) -> None:
         self._state.fcsr = value & self._state.fcsr_writable | self._state.fcsr & ~self._state.fcsr_writable
+        self._cpu.refresh_mode()                               # what the host's own arithmetic may do has changed
 
 
 def core_register(cpu: Cpu, row: Row) -> int:

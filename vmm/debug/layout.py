@@ -24,6 +24,7 @@ class Kind(Enum):
     PC = "pc"
     CP0 = "CP0 register"
     FPU = "register of the FPU, with no value where there is none"
+    MSA = "vector register, or one that controls MSA"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,13 @@ STATUS, LO, HI, BADVADDR, CAUSE, PC = 32, 33, 34, 35, 36, 37
 FIRST_FPR, FCSR, FIR = 38, 70, 71
 PLAIN_NUMBERS = {64: range(72, 74), 32: range(74, 90)}
 FREE_NUMBERS = 90
+FIRST_VECTOR, MSACSR, MSAIR = 512, 544, 545
 
 
-def layout(present: Iterable[type[Register]]) -> tuple[Row, ...]:
+def layout(present: Iterable[type[Register]], *, msa: bool = False) -> tuple[Row, ...]:
     """The rows for a CPU with these CP0 registers, by number."""
-    return tuple(sorted(chain(_cpu(), _cp0(), _fpu(), _others(present)), key=lambda row: row.number))
+    rows = chain(_cpu(), _cp0(), _fpu(), _others(present), _msa() if msa else ())
+    return tuple(sorted(rows, key=lambda row: row.number))
 
 
 def _cpu() -> Iterator[Row]:
@@ -69,6 +72,15 @@ def _fpu() -> Iterator[Row]:
         yield Row(FIRST_FPR + n, f"f{n}", 8, Kind.FPU)
     yield Row(FCSR, "fcsr", 4, Kind.FPU)
     yield Row(FIR, "fir", 4, Kind.FPU)
+
+
+def _msa() -> Iterator[Row]:
+    """Whole registers as one number, lane 0 on its right: GDB has no feature for MSA, and would number the lanes of a
+    vector type by their place in memory, which in big-endian order is the wrong way round."""
+    for n in range(32):
+        yield Row(FIRST_VECTOR + n, f"w{n}", 16, Kind.MSA)
+    yield Row(MSACSR, "msacsr", 4, Kind.MSA)
+    yield Row(MSAIR, "msair", 4, Kind.MSA)
 
 
 def _others(present: Iterable[type[Register]]) -> Iterator[Row]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from vmm.arch.cp0.fields import Register, sign_extended
 from vmm.debug.addresses import forms
-from vmm.debug.layout import FCSR, FIR, FIRST_FPR, Kind, Row
+from vmm.debug.layout import FCSR, FIR, FIRST_FPR, FIRST_VECTOR, MSACSR, MSAIR, Kind, Row
 from vmm.debug.snapshot import PAGE
 from vmm.gdbstub.target import MemoryFault, TargetError
 from vmm.host.machine import Machine
@@ -19,8 +19,12 @@ Locate = Callable[[int], int]
 ADDRESS_MASK = (1 << 64) - 1
 
 
+LOW = (1 << 64) - 1
+
+
 class FpuView(ABC):
-    """The FPU's registers by number; with Status.FR clear, an odd one is the upper half of the even one before it."""
+    """The registers of FPU and MSA by number; with Status.FR clear, an odd one of the FPU is the upper half of the even
+    one before it.  The FPU's are the low halves of MSA's."""
 
     @property
     @abstractmethod
@@ -28,34 +32,54 @@ class FpuView(ABC):
         """Status.FR is clear."""
 
     @abstractmethod
-    def word(self, n: int) -> int:
-        """The low 64 bits of register ``n``."""
+    def vector(self, n: int) -> int:
+        """The 128 bits of register ``n``."""
 
     @abstractmethod
-    def set_word(self, n: int, value: int) -> None: ...
+    def set_vector(self, n: int, value: int) -> None: ...
 
     @property
     @abstractmethod
     def fir(self) -> int: ...
 
+    @property
+    @abstractmethod
+    def msair(self) -> int: ...
+
     fcsr: int
+    msacsr: int
+
+    def word(self, n: int) -> int:
+        """The low 64 bits of register ``n``."""
+        return self.vector(n) & LOW
+
+    def set_word(self, n: int, value: int) -> None:
+        self.set_vector(n, self.vector(n) & ~LOW | value & LOW)
 
     def read(self, number: int) -> int:
-        if number in (FCSR, FIR):
-            return self.fcsr if number == FCSR else self.fir
+        if (name := CONTROL.get(number)) is not None:
+            return int(getattr(self, name))
+        if number >= FIRST_VECTOR:
+            return self.vector(number - FIRST_VECTOR)
         n = number - FIRST_FPR
         return self.word(n - 1) >> 32 if self.paired and n % 2 else self.word(n)
 
     def write(self, number: int, value: int) -> None:
+        if number in (FIR, MSAIR):
+            raise TargetError(f"{CONTROL[number]}: the unit's identification cannot be written")
         n = number - FIRST_FPR
-        if number == FIR:
-            raise TargetError("fir: the FPU's identification cannot be written")
-        if number == FCSR:
-            self.fcsr = value
+        if number in CONTROL:
+            setattr(self, CONTROL[number], value)
+        elif number >= FIRST_VECTOR:
+            self.set_vector(number - FIRST_VECTOR, value)
         elif self.paired and n % 2:
             self.set_word(n - 1, self.word(n - 1) & 0xFFFF_FFFF | (value & 0xFFFF_FFFF) << 32)
         else:
             self.set_word(n, value)
+
+
+CONTROL = {FCSR: "fcsr", FIR: "fir", MSACSR: "msacsr", MSAIR: "msair"}
+"""Registers that are attributes of a view."""
 
 
 class View(ABC):
@@ -91,7 +115,7 @@ class View(ABC):
         row = self.row(number)
         if value == self._now(row):
             return
-        if row.kind is Kind.FPU:
+        if row.kind in (Kind.FPU, Kind.MSA):
             if not self.machine.model.fpu:
                 raise TargetError(f"{row.name}: this machine has no FPU")
             self.fpu().write(row.number, value)
@@ -104,7 +128,7 @@ class View(ABC):
             self.set_core(row, value)
 
     def _value(self, row: Row, read: Callable[[type[Register]], int]) -> int | None:
-        if row.kind is Kind.FPU:
+        if row.kind in (Kind.FPU, Kind.MSA):
             return self.fpu().read(row.number) if self.machine.model.fpu else None
         value = self.core(row) if row.register is None else read(row.register)
         return None if value is None else value & (1 << 8 * row.size) - 1
