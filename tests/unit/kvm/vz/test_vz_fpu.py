@@ -15,7 +15,7 @@ from vmm.kvm.te.backend import TrapAndEmulate
 from vmm.kvm.vcpu import Vcpu
 from vmm.kvm.vm import Vm
 
-MODELS_VZ = ("P5600", "MIPS64R5-generic")
+MODELS_VZ = ("P5600", "MIPS64R5-generic", "I6500")
 ONE, TWO, THREE = 0x3F80_0000, 0x4000_0000, 0x4040_0000
 DEVICE = "lui $16, 0xb800"
 FPU_ON, FPU_ON_FR = ("lui $9, 0x2000; mtc0 $9, $12; ehb", "lui $9, 0x2400; mtc0 $9, $12; ehb")
