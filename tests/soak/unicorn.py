@@ -27,10 +27,10 @@ SHOWN, MOST = 10, 100
 
 @dataclass
 class Tally:
-    """``distinct``: instructions that chance chose.  Executed: ``chance`` in bodies, which are those and what prepares
+    """``drawn``: instructions that chance chose.  Executed: ``chance`` in bodies, which are those and what prepares
     their operands; ``executed`` in all, with the frames that load and store registers."""
     programs: int = 0
-    distinct: int = 0
+    drawn: int = 0
     chance: int = 0
     executed: int = 0
     mismatches: int = 0
@@ -40,7 +40,7 @@ class Tally:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def __str__(self) -> str:
-        return (f"{self.programs:9,} programs {self.distinct:12,} distinct, executed {self.chance:14,} in bodies, "
+        return (f"{self.programs:9,} programs {self.drawn:12,} drawn, executed {self.chance:14,} in bodies, "
                 f"{self.executed:14,} in all, {self.mismatches} mismatches")
 
 

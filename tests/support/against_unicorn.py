@@ -113,7 +113,7 @@ def reduced(program: Program) -> Program:
     body = list(program.body)
     wanted = sort(body)
     jumps = [n for n, word in enumerate(body) if nothing(program.core, word)]
-    for n in [*jumps, *range(len(body))]:
+    for n in [*jumps, *range(len(body)), *range(len(body))]:   # once more: what prepared something that is gone
         kept = body[n]
         if kept not in NOTHINGS and kept >> 16 not in ADDRESSING:
             body[n] = nothing(program.core, kept)
