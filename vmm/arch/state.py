@@ -127,6 +127,7 @@ SLOTS: tuple[Slot, ...] = _slots(
     ("unmapped",         1, "derived: physical address of an access to an unmapped segment"),
     ("access_va",        1, "derived: the address of the last access, after wrapping"),
     ("as_user",          1, "derived: 1 while an access of the kernel is translated as in user mode (EVA)"),
+    ("pc_relative",      1, "derived: 1 while a load relative to the pc is done"),
     ("part_host",        1, "derived: host address of the first byte of an access that is not aligned"),
     ("walk",             1, "derived: of the walker: 0 it walks, 1 it found a pair, 2 it gave up"),
     ("walk_at",          1, "derived: its next table"),

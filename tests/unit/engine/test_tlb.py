@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from tests.support.engines import ENGINES, MASK, MODELS, Rig, fresh
+from tests.support.engines import ENGINES, MASK, MODELS, Rig, encode, fresh
 from vmm.arch.cp0.registers import (
     BadVAddr,
     Cause,
@@ -276,3 +276,23 @@ def test_ehinv_is_only_where_a_core_has_it(engine: str, name: str, shown: int) -
     rig.cpu.root[EntryHi] = KSEG2 | shown
     do(rig, "tlbwi")
     assert rig.cpu.tlb[0].ehinv == bool(shown)
+
+
+@pytest.mark.parametrize(("inhibit", "load", "read"), [
+    (RI, "lwpc $9, {}", True), (RI, "ldpc $9, {}", True), (RI | XI, "lwpc $9, {}", False), (RI, "lw $9, 0($8)", False)])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_loads_relative_to_the_pc_read_what_can_be_executed(engine: str, inhibit: int, load: str, read: bool) -> None:
+    """Volume III, chapter 4: RI does not count for them, unless XI is set too."""
+    rig = fresh(engine, "I6500")
+    cpu = rig.cpu
+    rig.put(0x9000, 4, 77)
+    cpu.tlb[0] = TlbEntry(KSEG2, 0, 0x8000 >> 6 | V | G, 0x9000 >> 6 | V | G | inhibit)
+    rig.put(0x8000, 4, encode("I6500", load.format(f"{KSEG2 + 0x1000:#x}"), KSEG2))
+    rig.put(0x8004, 4, encode("I6500", "lw $10, 0($8)"))
+    cpu.root[Status], cpu.root[EBase], cpu.gpr[8], cpu.pc = Status.KX.mask, EBASE, KSEG2 + 0x1000, KSEG2
+    cpu.refresh()
+    cpu.run(cpu.ticks + 1)
+    assert (cpu.gpr[9], cpu.pc) == ((77, KSEG2 + 4) if read else (0, EBASE + 0x180))
+    if read:
+        cpu.run(cpu.ticks + 1)                         # what the page allowed before does not help another load
+        assert (cpu.gpr[10], cpu.pc) == (0, EBASE + 0x180)

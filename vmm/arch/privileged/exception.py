@@ -83,7 +83,8 @@ def deliver(m: AnyMachine) -> None:
     base = m.select(file.on(Status.BEV), BOOT_BASE, file[EBase] & -4096)
     file.put(Status.EXL, 1)
     s.pc = base + offset.value
-    s.in_slot, s.forbidden, s.as_user, s.trap, s.trap_refill, s.trap_root, s.trap_ce = (m.const(0),) * 7
+    s.in_slot, s.forbidden, s.as_user, s.pc_relative = (m.const(0),) * 4
+    s.trap, s.trap_refill, s.trap_root, s.trap_ce = (m.const(0),) * 4
     m.call(update_mode)
 
 

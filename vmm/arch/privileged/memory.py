@@ -22,7 +22,7 @@ PAGE_BYTES = 4096
 
 def leave_with(m: AnyMachine, stop: Stop) -> None:
     """Stop in the middle of an access, which starts again from its beginning."""
-    m.state.as_user = 0
+    m.state.as_user = m.state.pc_relative = m.const(0)
     m.leave_with(stop)
 
 

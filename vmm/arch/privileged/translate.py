@@ -100,7 +100,10 @@ def segment(m: AnyMachine, va: AnyMachine, access: AnyMachine) -> AnyMachine:
 
 
 def use_entry(m: AnyMachine, entry: AnyMachine, va: AnyMachine, access: AnyMachine, iec: AnyMachine) -> AnyMachine:
-    """The physical address an entry gives; faults if the half is not valid or forbids the access (mips.md 4.3)."""
+    """The physical address an entry gives; faults if the half is not valid or forbids the access (mips.md 4.3).
+
+    Loads relative to the pc may read what may be executed, whatever RI says (volume III, chapter 4, "TLB lookup").
+    """
     s = m.state
     half = (m.slot(entry + TlbSlot.MASK) + 1).shr(1)
     lo = m.select((va & half) != 0, m.slot(entry + TlbSlot.LO1), m.slot(entry + TlbSlot.LO0))
@@ -109,7 +112,7 @@ def use_entry(m: AnyMachine, entry: AnyMachine, va: AnyMachine, access: AnyMachi
         m.trap_code(m.select(access == STORE, ExcCode.TLBS, ExcCode.TLBL))
     for _ in m.when((access == FETCH) & (no_execute != 0)):
         m.trap_code(m.select(iec != 0, ExcCode.TLBXI, ExcCode.TLBL))
-    for _ in m.when((access == LOAD) & (no_read != 0)):
+    for _ in m.when((access == LOAD) & (no_read != 0) & ~((s.pc_relative != 0) & (no_execute == 0))):
         m.trap_code(m.select(iec != 0, ExcCode.TLBRI, ExcCode.TLBL))
     for _ in m.when((access == STORE) & ((lo & DIRTY) == 0)):
         m.trap_code(m.const(ExcCode.Mod))
