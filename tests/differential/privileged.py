@@ -14,6 +14,7 @@ from collections.abc import Callable
 from tests.differential.known import explained
 from tests.differential.program import PATTERN_AT, Program
 from tests.differential.qemu import has_qemu, on_ours, on_qemu
+from tests.support.engines import mnemonics_of
 from vmm.arch.cp0.registers import REGISTERS, Config1, Config3
 from vmm.arch.models import CpuModel, find_model
 
@@ -36,7 +37,8 @@ class Writer:
 
     def __init__(self, model: CpuModel, big_endian: bool, seed: int) -> None:
         self.model, self.random = model, random.Random(seed)
-        self.p = Program(model.bits, big_endian)
+        self.p = Program(mnemonics_of(model.name), model.bits, big_endian)
+        self.faulting = [insn for insn in self.FAULTS if insn.split()[0] in (".word", *self.p.mnemonics.forms)]
         self.p.prologue = self._prologue()
         if Config3(model.reset(Config3)).BI:
             self.p.left |= {"BadInstr": (8, 1), "BadInstrP": (8, 2)}
@@ -132,7 +134,7 @@ class Writer:
 
     def faults(self, n: int) -> None:
         r = self.random
-        insn = r.choice(self.FAULTS)
+        insn = r.choice(self.faulting)
         if insn == "wait 0x7" or (insn.startswith("rdhwr $8, $0")):
             mode = USER
         elif insn in ("di $8", "mtc0 $8, $31", "tlbp"):

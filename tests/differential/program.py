@@ -7,7 +7,6 @@ exception leaves, and register 8, and goes on with the next case.  A case is ass
 from __future__ import annotations
 
 from vmm.arch.assembler import assemble
-from vmm.arch.insns import ROWS
 from vmm.arch.text import Mnemonics
 
 RAM_CODE = 0x8000_2000
@@ -24,13 +23,13 @@ CASE_MARK = 0xCA5E_0000
 LEFT_BY_EXCEPTIONS = {"Cause": (13, 0), "EPC": (14, 0), "BadVAddr": (8, 0), "Status": (12, 0), "EntryHi": (10, 0),
                       "Context": (4, 0)}
 
-_mnemonics = Mnemonics(ROWS)
-
 
 class Program:
     """``case(name, text)`` adds one; ``words()`` is the ROM; ``read(log)`` gives name -> words."""
 
-    def __init__(self, bits: int, big_endian: bool, calm_status: int = CALM_STATUS, prologue: str = "") -> None:
+    def __init__(self, mnemonics: Mnemonics, bits: int, big_endian: bool, calm_status: int = CALM_STATUS,
+                 prologue: str = "") -> None:
+        self.mnemonics = mnemonics
         self.bits, self.big_endian, self.calm, self.prologue = bits, big_endian, calm_status, prologue
         self.left = dict(LEFT_BY_EXCEPTIONS)
         self.names: list[str] = []
@@ -162,7 +161,7 @@ class Program:
 
     def _assembled(self, text: str, base: int) -> list[int]:
         address = base if self.bits == 32 else base | 0xFFFF_FFFF << 32
-        code = assemble(text, rows=_mnemonics, base=address, big_endian=True).code
+        code = assemble(text, rows=self.mnemonics, base=address, big_endian=True).code
         return [int.from_bytes(code[n:n + 4], "big") for n in range(0, len(code), 4)]
 
     # -- the log -------------------------------------------------------------------------------------------------------

@@ -251,6 +251,10 @@ def kept_by_release6(m: AnyMachine, base: AnyMachine, index: AnyMachine, value: 
     old, result = File(m, base).at(index), m.var(offered)
     for _ in m.when((index == Status.index) & ((value & Status.KSU.mask) == Status.KSU.mask)):
         result.value = offered & ~Status.KSU.mask | (old & Status.KSU.mask)
+    for _ in m.when((index == Status.index) & (m.state.core64 != 0)):      # no mode is wider than a higher one
+        narrow = ~result.value & Status.KX.mask
+        narrow = narrow | narrow.shr(1) | (~result.value & Status.SX.mask)
+        result.value = result.value & ~(narrow | narrow.shr(1))
     for _ in m.when((index == EntryHi.index) & (m.state.core64 != 0) & (value.shr(62) == 2)):
         result.value = offered & ~EntryHi.R.mask | (old & EntryHi.R.mask)
     size = m.slot(m.flag(base == GUEST_FILE) + OFFSET["vtlb_size"])
