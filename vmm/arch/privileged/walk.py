@@ -35,7 +35,7 @@ def refill(m: AnyMachine, base: AnyMachine, va: AnyMachine, guest_id: AnyMachine
         s.base = base                                  # the tables are this context's, in its kernel's addresses
         s.in_guest = m.flag(base == GUEST_FILE)
         s.walk = WALKING
-        m.call(walk, base, va)
+        m.call(walk, base, m.select(s.core64 == 0, m.unsigned(va, 32), va))    # an index may reach beyond bit 31
         s.base, s.in_guest = running, guest
         for _ in m.when(s.walk == FOUND):
             at.value = m.call(fill, base, va, guest_id)
