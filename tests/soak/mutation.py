@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import tokenize
 import warnings
 from dataclasses import dataclass
@@ -95,16 +96,32 @@ def places(text: str, function: ast.FunctionDef) -> list[tuple[int, int]]:
     return found
 
 
-def plausible(old: ast.AST, text: str) -> bool:
+def plausible(function: ast.FunctionDef, known: set[str], text: str) -> bool:
+    """``text``: the lines of the function, changed."""
     try:
         with warnings.catch_warnings(action="error"):       # what Python doubts is no slip that it accepts
-            new = ast.parse(text)
+            new = ast.parse(textwrap.dedent(text)).body[0]
     except SyntaxError:
         return False
-    known = names_of(old)
-    return ast.dump(new) != ast.dump(old) and names_of(new) == known and names_count(new) == names_count(old) and all(
-        node.id in known if isinstance(node, ast.Name) else node.attr in attributes()
-        for node in ast.walk(new) if isinstance(node, ast.Name | ast.Attribute))
+    return ast.dump(narrowed(new, function)) != ast.dump(function) and names_of(new) == names_of(function) | names_of(new) & known and \
+        names_count(new) == names_count(function) and all(
+            node.id in known if isinstance(node, ast.Name) else node.attr in attributes()
+            for node in ast.walk(new) if isinstance(node, ast.Name | ast.Attribute))
+
+
+def narrowed(new: ast.AST, old: ast.FunctionDef) -> ast.AST:
+    """``m.unsigned(field, 9)`` says the same as with 5, since a field has no more bits: such a change is none."""
+    widths: dict[str, int] = {}
+    for tree, change in ((old, False), (new, True)):
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(ast.Attribute(attr="unsigned"), [ast.Name(id=field), ast.Constant(value=int(n)) as width]) \
+                        if field in {a.arg for a in old.args.args}:
+                    if change:
+                        width.value = min(n, widths.get(field, n))
+                    else:
+                        widths[field] = n
+    return new
 
 
 def names_count(tree: ast.AST) -> int:
@@ -113,14 +130,14 @@ def names_count(tree: ast.AST) -> int:
 
 def draw(r: Random, path: Path, function: ast.FunctionDef) -> Mutant:
     text = path.read_text()
-    old, lines, where = ast.parse(text), text.splitlines(keepends=True), places(text, function)
+    known, lines, where = names_of(ast.parse(text)), text.splitlines(keepends=True), places(text, function)
+    first, last = min([function.lineno, *(d.lineno for d in function.decorator_list)]), function.end_lineno or 0
     while True:
         line, column = r.choice(where)
         before = lines[line - 1]
         after = before[:column] + r.choice(CHARACTERS) + before[column + 1:]
-        changed = "".join([*lines[:line - 1], after, *lines[line:]])
-        if plausible(old, changed):
-            return Mutant(path, function.name, line, before, after, changed)
+        if plausible(function, known, "".join([*lines[first - 1:line - 1], after, *lines[line:last]])):
+            return Mutant(path, function.name, line, before, after, "".join([*lines[:line - 1], after, *lines[line:]]))
 
 
 def copy_of_project(folder: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import select
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -68,10 +68,13 @@ def ticks(system: System) -> int:
 class Free:
     """Without a debugger."""
 
-    def __init__(self, system: System, keyboard: Keyboard, limits: Limits) -> None:
+    def __init__(self, system: System, keyboard: Keyboard, limits: Limits,
+                 run: Callable[[int], object] | None = None) -> None:
+        """``run``: how to run the system to a tick, if not at once."""
         self._system, self._keyboard, self._limits = system, keyboard, limits
+        self._run = run or system.run
         self._idle_ticks = 0
-        self._usual = FIRST_SLICE[system.request.engine]
+        self._usual = FIRST_SLICE[system.request.engine] if run is None else SLICE_TICKS[0]
 
     @property
     def finished(self) -> bool:
@@ -80,7 +83,7 @@ class Free:
     def advance(self) -> None:
         """Idle time is skipped, so a guest that waits for a key would race through it: wait with it."""
         executed, now, started = retired(self._system), ticks(self._system), time.monotonic()
-        self._system.run(now + self._slice(executed))
+        self._run(now + self._slice(executed))
         self._adapt(time.monotonic() - started)
         self._keyboard.flush()                              # a prompt does not end its line
         if retired(self._system) != executed:

@@ -100,6 +100,7 @@ RUN = (
     Option("--timeout",   seconds,  None,     "end, with status 124, after so many seconds of real time", "S"),
     Option("--stats",     None,     False,    "print instructions, time and exits by cause at the end"),
     Option("--json",      None,     False,    "print one JSON object, console included, and nothing else"),
+    Option("--trace",     str,      None,     "write every instruction that is executed to a file, slowly", "FILE"),
     Option("--engine",    str,      "native", "native: compiled; reference: plain Python, slow",
                                               choices=("native", "reference")),
 )

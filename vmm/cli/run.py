@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from socket import socket
+from typing import TextIO
 
 from vmm.cli.choose import make_system, request_from
 from vmm.cli.loop import Debugged, Driver, Free, Limits, Outcome, drive, listening
@@ -26,8 +27,8 @@ def main(options: Namespace) -> int:
     request = request_from(options)
     with _port(address) as listener:
         run = Run(options, request)
-        with _console(options, run.keyboard), listening(run.limits.signals):
-            outcome = run.to_its_end(listener)
+        with _trace(options) as trace, _console(options, run.keyboard), listening(run.limits.signals):
+            outcome = run.to_its_end(listener, trace)
     if options.json:
         print(as_json(figures(run.system), outcome, bytes(run.said)))
     elif options.stats or options.IMAGE is None:
@@ -54,7 +55,11 @@ class Run:
         self.limits.matched = True
         self.system.ending = self.system.ending or Ending(0, "--until matched")
 
-    def to_its_end(self, listener: socket | None) -> Outcome:
+    def to_its_end(self, listener: socket | None, trace: TextIO | None) -> Outcome:
+        if trace is not None:
+            from vmm.trace.instructions import InstructionTrace  # as below
+
+            return self._drive(Free(self.system, self.keyboard, self.limits, InstructionTrace(self.system, trace).run))
         if listener is None:
             return self._drive(Free(self.system, self.keyboard, self.limits))
         from vmm.debug import debug_target  # costs a moment that most runs need not spend
@@ -79,6 +84,22 @@ def _gdb_address(options: Namespace) -> str | None:
     if options.hold and address is None:
         raise ConfigError("-S: waits for a debugger, but none can connect; add -s or --gdb PORT")
     return address
+
+
+@contextmanager
+def _trace(options: Namespace) -> Iterator[TextIO | None]:
+    if options.trace is None:
+        yield None
+        return
+    if _gdb_address(options) is not None:
+        raise ConfigError(f"--trace {options.trace}: a debugger decides what runs; leave out --trace or the debugger")
+    try:
+        out = open(options.trace, "w")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"--trace {options.trace}: cannot be written: {reason}; give a file that can") from None
+    with out:
+        yield out
 
 
 @contextmanager

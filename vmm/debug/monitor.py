@@ -11,12 +11,14 @@ from vmm.arch.cp0.fields import Register
 from vmm.arch.cp0.registers import EntryLo0
 from vmm.debug.guest import GuestView, TeView
 from vmm.debug.host import HostView
-from vmm.debug.layout import Row
-from vmm.debug.view import View
+from vmm.debug.layout import PC, Row
+from vmm.debug.listing import listed
+from vmm.debug.view import ADDRESS_MASK, View
 from vmm.debug.worlds import GUEST, HOST, Worlds
 from vmm.engine.cpu import TlbEntry
 from vmm.gdbstub.target import TargetError, ThreadId
 
+FEW_LINES, MOST_LINES = 8, 1000                             # of code
 WORLD_NAMES = {"host": HOST, "guest": GUEST}
 Show = Callable[[Worlds, View, list[str]], str]
 
@@ -142,9 +144,29 @@ def table(rows: Iterable[Sequence[str]]) -> str:
                    for row in cells)
 
 
+def show_code(worlds: Worlds, view: View, words: list[str]) -> str:
+    """From an address on, or from where the thread is."""
+    address = number_of(words[0], 1 << 64) if words else view.registers()[PC]
+    if address is None:
+        raise TargetError("this thread is nowhere now; give an address")
+    count = number_of(words[1], MOST_LINES + 1) if len(words) > 1 else FEW_LINES
+    return "".join(listed(view, (address & -4) + 4 * n & ADDRESS_MASK) + "\n" for n in range(count))
+
+
+def number_of(text: str, end: int) -> int:
+    try:
+        value = int(text, 0)
+    except ValueError:
+        value = -1
+    if not 0 <= value < end:
+        raise TargetError(f"{text[:40]!r} is no number from 0 to {end - 1:#x}; give one such as 0x80100000")
+    return value
+
+
 COMMANDS: dict[str, Command] = {command.name: command for command in (
     Command("help", "", "this list", show_help),
     Command("exits", "", "how often the guest left, by cause", show_exits),
     Command("tlb", "[host|guest [N]]", "entries of the TLB", show_tlb),
+    Command("disasm", "[host|guest [N]] [ADDRESS [COUNT]]", "instructions, from where it is", show_code),
     Command("cp0", "[host|guest [N]] [REGISTER...]", "CP0 registers with their fields", show_cp0),
 )}

@@ -156,6 +156,10 @@ class View(ABC):
     def locator(self) -> Locate:
         """From a virtual address to one of the machine's memory, valid to the end of its page; raises MemoryFault."""
 
+    def place(self, address: int) -> int:
+        """Where in the machine's memory an address is, valid to the end of its page; raises MemoryFault."""
+        return self._find(self.locator(), address)
+
     def read(self, address: int, size: int) -> bytes:
         """All of it, or MemoryFault."""
         return b"".join(self.machine.ram.read(at, length) for at, length in self._pieces(address, size))

@@ -1,1 +1,2 @@
-"""Events to files.  Empty so far: the counters of ``--stats`` and ``--json`` are all that is recorded of exits."""
+"""What happens, written to files.  ``instructions`` is the trace of ``vmm run --trace``; events of the hypervisor have
+only their counters (``--stats``, ``--json``) so far."""
