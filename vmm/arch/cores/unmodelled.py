@@ -1,7 +1,8 @@
 """What no core of this machine has yet, in the words of ``CpuModel.not_modelled``."""
 from __future__ import annotations
 
-NEVER_WITH_UNITS = ("user mode of reverse byte order (Status.RE)", "EJTAG single step (Debug.SSt)")
+NEVER_WITH_UNITS = ("user mode of reverse byte order (Status.RE)", "EJTAG single step (Debug.SSt)",
+                    "common device memory map with its fast debug channel (Config3.CDMM)")
 """Of a core that has watch registers and performance counters."""
 NEVER = (*NEVER_WITH_UNITS, "watchpoints (Config1.WR)", "performance counters (Config1.PC)")
 VZ_NEVER = ("coherence manager (Config3.CMGCR)",
