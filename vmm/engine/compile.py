@@ -56,8 +56,9 @@ def _sources() -> list[Path]:
     return [path for folder in SOURCES for path in sorted((PACKAGE / folder).rglob("*.py"))]
 
 
-def _settled() -> bool:
-    return all(path.stat().st_mtime < STARTED - SETTLED_SECONDS for path in _sources())
+def _settled(seconds: float = SETTLED_SECONDS) -> bool:
+    """The sources were what they are now for so long before this process started."""
+    return all(path.stat().st_mtime < STARTED - seconds for path in _sources())
 
 
 def compile_module(text: str) -> bytes:
@@ -130,7 +131,7 @@ def load_library(big_endian: bool) -> Library:
     name = "engine-" + ("be" if big_endian else "le")
     path, key = cache_folder() / f"{name}.o", module_key(big_endian)
     code = read_cached(path, key)
-    if code is not None:
+    if code is not None and _settled(0):                       # else the key is of sources that this process does not run
         try:
             return Library(code, name)
         except RuntimeError:

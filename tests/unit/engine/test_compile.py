@@ -126,6 +126,14 @@ def test_an_object_without_our_symbols_is_compiled_anew(compiled: list[bool], tm
     assert len(compiled) == 2
 
 
+def test_an_object_of_sources_that_changed_under_a_process_is_not_its_own(compiled: list[bool],
+                                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    compiling.load_library(False)
+    monkeypatch.setattr(compiling, "STARTED", 0.0)
+    assert answer(compiling.load_library(False)) == 42
+    assert len(compiled) == 2
+
+
 def test_without_a_cache_the_engine_works(compiled: list[bool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("VMM_CACHE", str(tmp_path / "file"))
