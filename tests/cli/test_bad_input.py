@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Ran, vmm
+from tests.support.cli import refused, vmm
 from tests.support.elf import Load, elf
 from vmm.guest.bundled import build
 from vmm.guest.elfwriter import executable
@@ -16,13 +16,6 @@ from vmm.guest.image import Segment
 
 P_OFFSET = 4                                                # in an ELF32 program header
 PROGRAM_HEADERS = 52
-
-
-def refused(ran: Ran) -> str:
-    """The one line, without its beginning."""
-    assert (ran.status, ran.out) == (125, ""), ran
-    assert ran.err.startswith("vmm: ") and ran.err.count("\n") == 1 and ran.err.endswith("\n"), ran.err
-    return ran.err.removeprefix("vmm: ")
 
 
 def changed(at: int, value: int, form: str = "<I") -> bytes:

@@ -20,7 +20,8 @@ COMMANDS = (
     heading("tlbwi"), "tbreak *write_tlb", "continue", "stepi", "x/i $pc",
     heading("branch"), "stepi 3", "x/i $pc",
     heading("wait"), "tbreak *sleep", "continue", "stepi", "stepi", "stepi", "info threads",
-    heading("monitor"), "monitor help", "monitor exits", "monitor cp0 epc status", "monitor tlb", "monitor nonsense",
+    heading("monitor"), "monitor help", "monitor exits", "monitor cp0 epc status", "monitor tlb",
+    "monitor disasm 0x8000018c 1", "monitor nonsense",
     heading("end"), "detach",
 )
 
@@ -58,7 +59,8 @@ EXPECTED = [
     ("monitor",   "monitor cp0 [host|guest [N]] [REGISTER...]"),
     ("monitor",   "no exits: this machine has no hypervisor"),
     ("monitor",   "Status    12,0"),
-    ("monitor",   "no command 'nonsense'; there are help, exits, tlb, cp0"),
+    ("monitor",   "42000018  eret"),
+    ("monitor",   "no command 'nonsense'; there are help, exits, tlb, disasm, cp0"),
     ("end",       "[Inferior 1 (process 1) detached]"),
 ]
 # fmt: on

@@ -103,10 +103,11 @@ def plausible(function: ast.FunctionDef, known: set[str], text: str) -> bool:
             new = ast.parse(textwrap.dedent(text)).body[0]
     except SyntaxError:
         return False
-    return ast.dump(narrowed(new, function)) != ast.dump(function) and names_of(new) == names_of(function) | names_of(new) & known and \
-        names_count(new) == names_count(function) and all(
-            node.id in known if isinstance(node, ast.Name) else node.attr in attributes()
-            for node in ast.walk(new) if isinstance(node, ast.Name | ast.Attribute))
+    if ast.dump(narrowed(new, function)) == ast.dump(function) or names_count(new) != names_count(function):
+        return False
+    return names_of(new) == names_of(function) | names_of(new) & known and all(
+        node.id in known if isinstance(node, ast.Name) else node.attr in attributes()
+        for node in ast.walk(new) if isinstance(node, ast.Name | ast.Attribute))
 
 
 def narrowed(new: ast.AST, old: ast.FunctionDef) -> ast.AST:

@@ -37,3 +37,10 @@ def vmm(*arguments: str) -> Ran:
         sys.stdin, sys.stdout, sys.stderr = before
     texts = (stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[attr-defined]
     return Ran(status, *texts)
+
+
+def refused(ran: Ran) -> str:
+    """The one line of an error of the user's, without its beginning."""
+    assert (ran.status, ran.out) == (125, ""), ran
+    assert ran.err.startswith("vmm: ") and ran.err.count("\n") == 1 and ran.err.endswith("\n"), ran.err
+    return ran.err.removeprefix("vmm: ")

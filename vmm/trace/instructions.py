@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from vmm.debug.listing import line
+from vmm.debug.listing import line, shown
 from vmm.debug.snapshot import PAGE
 from vmm.debug.view import View
 from vmm.debug.worlds import GUEST, Worlds
@@ -47,7 +47,7 @@ class InstructionTrace:
         try:
             code = line(view, cpu.pc, view.machine.ram.load(self._place(cpu, thread, view), 4))
         except MemoryFault:
-            code = f"{cpu.pc & (1 << view.bits) - 1:#x}: no memory there"
+            code = f"{shown(view, cpu.pc)}: not mapped"
         return f"{cpu.ticks:>12} {name} {code}\n"
 
     def _place(self, cpu: Cpu, thread: ThreadId, view: View) -> int:

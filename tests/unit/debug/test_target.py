@@ -93,7 +93,7 @@ def test_looking_changes_nothing(mode: str) -> None:
                 debugged.read_memory(thread, where, 16)
             except MemoryFault:
                 pass
-    for command in ("exits", "tlb host", "cp0 host"):
+    for command in ("exits", "tlb host", "cp0 host", "disasm host 0x80100000"):
         debugged.monitor(command)
     for thread in threads:
         values = debugged.read_registers(thread)
@@ -280,6 +280,18 @@ def test_monitor_says_whose(te: DebugTarget) -> None:
         te.monitor("tlb guest 5")
     with pytest.raises(TargetError, match="no CP0 register nonsense"):
         te.monitor("cp0 host nonsense")
+
+
+def test_monitor_lists_code_of_either_world(te: DebugTarget) -> None:
+    run(te, BOTH, slices=1)
+    lines = te.monitor("disasm guest 0x40100000 3").splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["0x40100000", "0x40100004", "0x40100008"]
+    assert "lui $29" in lines[0]
+    assert len(te.monitor("disasm host 0").splitlines()) == 8
+    with pytest.raises(TargetError, match="'zero' is no number"):
+        te.monitor("disasm guest zero")
+    with pytest.raises(MemoryFault):
+        te.monitor("disasm guest 0xbf000000 1")
 
 
 def test_a_held_vcpu_gives_its_cpu_away_and_does_not_move() -> None:
