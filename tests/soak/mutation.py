@@ -29,13 +29,15 @@ COPIED = ("vmm", "tests", "firmware", "examples", "pyproject.toml", "README.md")
 CHARACTERS = "0123456789+-*&|^<>=!~()[],.:_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 TOKENS = (tokenize.NAME, tokenize.NUMBER, tokenize.OP, tokenize.STRING)
 PUNCTUATION = frozenset("()[]{},.:;")                       # a slip there is an error of Python, as a rule
-STAGES: tuple[tuple[str, ...], ...] = (                     # of pytest; a later one runs if the one before passes
-    ("tests/cases", "-k", "not native"),
-    ("tests/cases", "tests/unit/arch", "tests/unit/msa", "tests/properties", "--deselect",
+PYTEST = ("pytest", "-x", "-q", "--tb=no", "-m", "not soak")
+STAGES: tuple[tuple[str, ...], ...] = (                     # modules to run; a later one if the one before finds nothing
+    (*PYTEST, "tests/cases", "tests/unit/engine", "-k", "not native"),     # without a compiled engine: quick
+    ("tests.soak.unicorn", "--engine", "reference", "--count", "60000", "--times", "1"),
+    (*PYTEST, "tests/cases", "tests/unit/arch", "tests/unit/engine", "tests/unit/msa", "tests/properties", "--deselect",
      "tests/properties/test_engines_agree.py", "--deselect", "tests/properties/test_engines_corners.py"),
-    ("tests",),
+    (*PYTEST, "tests"),
 )
-STAGE_SECONDS = 1200                                        # what takes longer hangs, and a hang is noticed
+STAGE_SECONDS = 600                                         # what takes longer hangs, and a hang is noticed
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +152,11 @@ def copy_of_project(folder: Path) -> None:
             shutil.copyfile(source, folder / name)
 
 
-def noticed_by(folder: Path, processes: str) -> str | None:
+def noticed_by(folder: Path, processes: str, stages: tuple[tuple[str, ...], ...] = STAGES) -> str | None:
     """The first test that fails, or None."""
     environment = os.environ | {"PYTHONPATH": str(folder), "VMM_CACHE": str(folder / "cache")}
-    for stage in STAGES:
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", processes, "-m", "not soak", "--tb=no", *stage]
+    for stage in stages:
+        command = [sys.executable, "-m", *stage, *(["-n", processes] if stage[0] == "pytest" else [])]
         try:
             done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True,
                                   timeout=STAGE_SECONDS, stdin=subprocess.DEVNULL)
@@ -162,7 +164,7 @@ def noticed_by(folder: Path, processes: str) -> str | None:
             return f"{stage[0]}: no end in {STAGE_SECONDS} s"
         if done.returncode:
             failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-            return failed[0] if failed else f"{stage[0]}: pytest ended with status {done.returncode}"
+            return failed[0] if failed else f"{stage[0]} ended with status {done.returncode}"
     return None
 
 
@@ -182,6 +184,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="vmm-mutation-") as name:
         folder = Path(name)
         copy_of_project(folder)
+        if not options.list and (test := noticed_by(folder, options.processes, STAGES[:2])) is not None:
+            print(f"the tests fail without a change: {test}")
+            return 2
         for mutant in drawn:
             target = folder / mutant.path.relative_to(ROOT)
             target.write_text(mutant.text)
