@@ -53,7 +53,7 @@ def module_key(big_endian: bool) -> bytes:
 
 
 def _sources() -> list[Path]:
-    return [path for folder in SOURCES for path in sorted((PACKAGE / folder).rglob("*.py"))]
+    return [path for folder in SOURCES for path in sorted((PACKAGE / folder).rglob("*")) if path.suffix in (".py", ".ll")]
 
 
 def _settled(seconds: float = SETTLED_SECONDS) -> bool:
