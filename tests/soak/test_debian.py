@@ -1,6 +1,6 @@
 """Debian 12's own Malta kernels boot to a shell, bare and under VZ, and switch the board off.
 
-The kernels come from Debian's packages, fetched by apt into a cache folder; without apt the tests are skipped.  By name
+The kernels come from Debian's packages, fetched by apt into a cache folder, and nothing else will do.  By name
 only: ``pytest -m soak tests/soak/test_debian.py``.
 """
 from __future__ import annotations
@@ -53,11 +53,11 @@ def kernel(architecture: str) -> Path:
     if folder.is_dir():
         return folder
     if not shutil.which("apt-get") or not shutil.which("dpkg"):
-        pytest.skip("apt-get fetches Debian's kernels, and is not here")
+        pytest.fail("apt-get fetches Debian's kernels, and is not here")
     cache.mkdir(parents=True, exist_ok=True)
     fetched = subprocess.run(["apt-get", "download", PACKAGE.format(architecture)], cwd=cache, capture_output=True)
     if fetched.returncode:
-        pytest.skip(f"apt-get download {PACKAGE.format(architecture)}: {fetched.stderr.decode()[-200:]}")
+        pytest.fail(f"apt-get download {PACKAGE.format(architecture)}: {fetched.stderr.decode()[-200:]}")
     for package in cache.glob(PACKAGE.format(architecture) + "_*.deb"):
         subprocess.run(["dpkg", "-x", package, cache], check=True)
     return folder
