@@ -28,6 +28,7 @@ REGISTER_BITS: dict[str, int] = {
     # VS exists with Config3.VInt or VEIC, shadow sets where SRSCtl.HSS says so; DESAVE is 64 bits wide on MIPS64.
     "IntCtl":    IntCtl.VS.mask | IntCtl.IPPCI.mask, "SRSCtl": SRSCtl.ESS.mask | SRSCtl.PSS.mask, "SRSMap": ~0,
     "DESAVE": ~0xFFFF_FFFF,
+    "CDMMBase": ~0,                                    # QEMU has no device map
     # QEMU has 36 bits of physical address while PageGrain.ELPA is clear; on the I6400, ours is as if it were set.
     "EntryLo0":  WIDE_PFN, "EntryLo1": WIDE_PFN,
     # Watch: software cannot set Cause.WP where there are watch registers; how many, and which bits, is the core's own.

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from vmm.arch.core import CpuModel as CpuModel
 from vmm.arch.cores import more_before_6, release6
+from vmm.arch.cores.unmodelled import EVERYWHERE as _EVERYWHERE
+from vmm.arch.cores.unmodelled import FAST_DEBUG_CHANNEL as _FAST_DEBUG_CHANNEL
 from vmm.arch.cores.unmodelled import NEVER as _NEVER
 from vmm.arch.cores.unmodelled import NEVER_WITH_UNITS as _NEVER_WITH_UNITS
 from vmm.arch.cores.unmodelled import VZ_NEVER as _VZ_NEVER
@@ -49,7 +51,7 @@ from vmm.arch.cp0.registers import (
     Status,
     XContext,
 )
-from vmm.arch.cp0.units import counters, maars, watch_pairs
+from vmm.arch.cp0.units import counters, device_map, maars, watch_pairs
 from vmm.arch.fp import Fcsr
 from vmm.errors import ConfigError
 
@@ -76,7 +78,7 @@ _24KF = CpuModel(
 
 _P5600_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **SEGMENT_REGISTERS, **WALKER_REGISTERS,
     **watch_pairs(4, 32), **counters(4, vz=True), **maars(40), **vz_registers(GuestCtl0.RAD),
-    **tlb_registers(64, FTLB), **entry_lo(0xC000_0003_FFFF_FFFF),
+    **tlb_registers(64, FTLB), **entry_lo(0xC000_0003_FFFF_FFFF), **device_map(3, 36),
     PRId:      Cell(0x0001_A800),
     PageGrain: Cell(0, 0xE800_0000),
     HWREna:    Cell(0, 0x2000_000F),
@@ -86,7 +88,7 @@ _P5600_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **SEGMENT_R
     Config:    Cell(0x8004_0482, Config.K0.mask),
     Config1:   Cell(0xFEA3_519B),
     Config3:   Cell(without(0xBF00_30A0, Config3.CMGCR)
-                    | Config3.VZ.mask),
+                    | Config3.VZ.mask | Config3.CDMM.mask),
     Config4:   Cell(0xC01C_0000 | Config4.MMUExtDef.mask | FTLB_SHAPE, 7 << Config4.FTLBPageSize.low),
     Config6:   Cell(0, bits_of(Config6.FTLBEn, Config6.FTLBP)),
     Config5:   Cell(0x1000_0038, bits_of(Config5.K, Config5.CV, Config5.MSAEn, Config5.UFE, Config5.FRE, Config5.UFR)),
@@ -96,7 +98,7 @@ _P5600 = CpuModel(
     name="P5600",
     description="MIPS32 release 5 core with VZ, after the MIPS P5600: 64 TLB entries and an FTLB of 512 for root "
                 "and apart from these as many for the guest; guests are told apart by root's ASID (no GuestID)",
-    not_modelled=(*_NEVER_WITH_UNITS, *_VZ_NEVER, "a page-table walker for guests"),
+    not_modelled=(*_EVERYWHERE, *_FAST_DEBUG_CHANNEL, *_VZ_NEVER, "a page-table walker for guests"),
     release=5, bits=32, ases=frozenset({"VZ", "TLBINV", "LLB", "MSA", "EVA", "MVH"}), tlb_entries=64, guest_tlb_entries=64,
     segbits=32, pabits=40, ftlb_largest_page=2, root=_P5600_ROOT, guest=guest_of(_P5600_ROOT),
     fir=0x30F3_0300, fcsr=Fcsr.NAN2008 | Fcsr.ABS2008,

@@ -1,4 +1,7 @@
-"""An image on the machine itself, with no hypervisor: the board's devices hang on the machine's bus."""
+"""An image on the machine itself, with no hypervisor: the board's devices hang on the machine's bus.
+
+The devices that a core has itself come first (``vmm.guest.cdmm``).
+"""
 from __future__ import annotations
 
 from vmm.arch.cp0.registers import Status
@@ -6,6 +9,7 @@ from vmm.arch.stops import Stop
 from vmm.engine.cpu import Cpu
 from vmm.guest.board import Kind
 from vmm.guest.bus import BusError
+from vmm.guest.cdmm import DeviceMap
 from vmm.guest.clock import BoardClock
 from vmm.guest.console import Console
 from vmm.guest.system import BoardState, Ending, Interrupted, Request, check, memory_pieces, plan_boot
@@ -26,6 +30,7 @@ class BareSystem:
         pieces, rom_at = _pieces(request)
         size = rom_at + (request.board.rom_size if any(piece.read_only for piece in pieces) else 0)
         self.machine = Machine(request.cpu, request.host_cpus, size, request.image.big_endian, request.engine, pieces)
+        self.device_maps = tuple(DeviceMap(cpu) for cpu in self.machine.cpus)
         self.timers = TimerQueue()
         self._running: Cpu | None = None               # whose instruction it is that a device answers
         self._turn_ends = 0
@@ -121,13 +126,15 @@ class BareSystem:
 
     def _serve(self, cpu: Cpu, stop: Stop) -> None:
         """Do what a CPU stopped for."""
-        state = cpu.state
+        state, own = cpu.state, self.device_maps[cpu.number]
         try:
             match stop:
                 case Stop.LOAD:
-                    cpu.complete_load(self.board.load(state.stop_address, state.stop_size))
+                    answers = own if own.covers(state.stop_address) else self.board
+                    cpu.complete_load(answers.load(state.stop_address, state.stop_size))
                 case Stop.STORE:
-                    self.board.store(state.stop_address, state.stop_size, state.stop_value)
+                    answers = own if own.covers(state.stop_address) else self.board
+                    answers.store(state.stop_address, state.stop_size, state.stop_value)
                     cpu.complete_store()
                 case Stop.GLOBAL_INVALIDATE:
                     self.machine.invalidate_globally(cpu)

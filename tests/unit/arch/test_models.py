@@ -10,6 +10,7 @@ from vmm.arch.cp0.registers import (
     REGISTERS,
     BadVAddr,
     Cause,
+    CDMMBase,
     Config,
     Config1,
     Config2,
@@ -148,7 +149,7 @@ def test_entry_lo_has_its_inhibit_bits_at_the_top() -> None:
 
 def test_config3_says_only_what_the_machine_has() -> None:
     assert find_model("24Kf").reset(Config3) == find_model("5KEf").reset(Config3) == 0
-    assert find_model("P5600").reset(Config3) == 0x9F80_30A0
+    assert find_model("P5600").reset(Config3) == 0x9F80_30A8
     assert find_model("MIPS64R5-generic").reset(Config3) == 0x9C80_30A0
 
 
@@ -233,7 +234,7 @@ def test_masks_stay_within_the_declared_fields_and_widths(model: CpuModel) -> No
         drawn = 0xFFFF_FFFF if model.bits == 32 else ALL_ONES         # above: the sign of a 32-bit core
         assert not cell.writable & ~software & drawn, register.name
         assert not cell.reset & ~known, register.name
-        if model.bits == 32 and register.bits64 and not issubclass(register, (EntryLo0, MAAR)):
+        if model.bits == 32 and register.bits64 and not issubclass(register, (EntryLo0, MAAR, CDMMBase)):
             for word in (cell.reset, cell.reset | cell.writable):
                 assert word == sign_extended(word), register.name
 
@@ -265,13 +266,15 @@ def test_a_model_says_what_it_is_and_what_it_is_not(model: CpuModel) -> None:
     assert MODELS[model.name] is model
     assert model.description
     assert ("watchpoints (Config1.WR)" in model.not_modelled) == (WatchLo not in model.root)
+    without_map = any("(Config3.CDMM)" in words for words in model.not_modelled)
+    assert Config3(model.reset(Config3)).CDMM == (CDMMBase in model.root) == (not without_map)
     assert model.ccres == 2 and model.synci_step == (64 if model.name == "I6500" else 32)
 
 
 @WITH_VZ
 def test_the_guest_context_has_no_root_registers_and_no_virtualization(model: CpuModel) -> None:
     assert all(r.context in (Contexts.GUEST, Contexts.GUEST_IF) for r in model.guest)
-    assert not Config3(model.guest[Config3].reset).VZ
+    assert not Config3(model.guest[Config3].reset).VZ and not Config3(model.guest[Config3].reset).CDMM
     assert Config1(model.guest[Config1].reset).MMUSize + 1 == model.guest_tlb_entries
     assert GuestCtl0 not in model.guest and PRId not in model.guest and SRSCtl not in model.guest
     assert {Status, Cause, EPC, EntryHi, Config5, UserLocal, KScratch1} <= model.guest.keys()

@@ -23,11 +23,14 @@ class EBase(Register, number=(15, 1), bits64=True):
 
 
 class CDMMBase(Register, number=(15, 2), bits64=True, context="R"):
-    """Physical address of the common device memory map, shifted right by 4 (Config3.CDMM)."""
-    Base = rw(63, 11)
-    EN   = rw(10)
-    CI   = ro(9)
-    SIZE = ro(8, 0)
+    """Physical address of the common device memory map, shifted right by 4 (Config3.CDMM).
+
+    Being no virtual address, it is zero-extended on a 32-bit core, where bits 31:11 are bits 35:15 of the address.
+    """
+    CDMM_UPPER_ADDR = rw(63, 11)
+    EN              = rw(10)
+    CI              = ro(9)
+    CDMMSize        = ro(8, 0)
 
 
 class CMGCRBase(Register, number=(15, 3), bits64=True, context="R"):

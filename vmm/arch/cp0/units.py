@@ -1,6 +1,7 @@
-"""Registers of units that a core may have: watch register pairs, performance counters, MAAR.
+"""Registers of units that a core may have: watch register pairs, performance counters, MAAR, common device memory map.
 
-Each function gives the rows of one unit; the flag that tells of it (Config1.WR and PC, Config5.MRP) is the model's own.
+Each function gives the rows of one unit; the flag that tells of it (Config1.WR and PC, Config5.MRP, Config3.CDMM) is
+the model's own.
 (MIPS architecture, volume III, chapter 9)
 """
 from __future__ import annotations
@@ -11,6 +12,7 @@ from vmm.arch.cp0.registers import (
     MAAR,
     MAARI,
     REGISTERS,
+    CDMMBase,
     IntCtl,
     PerfCtl0,
     WatchHi,
@@ -51,3 +53,13 @@ def maars(address_bits: int) -> dict[type[Register], Cell]:
     address = (1 << address_bits - 4) - (1 << MAAR.ADDR.low)
     return {MAAR: Cell(0, MAAR.VH.mask | address | MAAR.S.mask | MAAR.VL.mask),
             MAARI: Cell(0, MAARI.INDEX.mask)}
+
+
+CDMM_BYTES = 1 << 15
+"""The size of a common device memory map, and what it is aligned to; fewer register blocks may be in use."""
+
+
+def device_map(blocks: int, address_bits: int) -> dict[type[Register], Cell]:
+    """A map with so many blocks of 64 bytes in use, which may lie at physical addresses of so many bits."""
+    address = (1 << address_bits - 4) - (1 << CDMMBase.CDMM_UPPER_ADDR.low)
+    return {CDMMBase: Cell(CDMMBase.CDMMSize.at(blocks - 1), address | CDMMBase.EN.mask)}

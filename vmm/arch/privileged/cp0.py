@@ -10,6 +10,7 @@ from vmm.arch.cp0.registers import (
     MAAR,
     MAARI,
     Cause,
+    CDMMBase,
     Compare,
     Config,
     Config3,
@@ -296,7 +297,8 @@ def put(m: AnyMachine, base: AnyMachine, index: AnyMachine, new: AnyMachine, off
         m.call(watchpoints.update)
     for _ in m.when((index == MAAR.index) & (base == ROOT_FILE)):
         m.set_slot(m.root.get(MAARI.INDEX) + OFFSET["maar"], new)
-    for _ in m.when(~index.below(m.const(SegCtl0.index)) & index.below(m.const(SegCtl2.index + 1))):
+    segments = ~index.below(m.const(SegCtl0.index)) & index.below(m.const(SegCtl2.index + 1))
+    for _ in m.when(segments | (index == CDMMBase.index)):
         m.forget_pages(m.const(0), m.const(-1))        # every translation may be another now
     for _ in m.when(m.call(is_link, base, index) != 0):
         m.state.llbit = new & LLAddr.LLB.mask
