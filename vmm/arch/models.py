@@ -76,6 +76,7 @@ _24KF = CpuModel(
     guest={}, fir=0x0073_9300,
 )
 
+# QEMU shows no CDMM; the chip has it (Linux took its device tree binding, mti,mips-cdmm, for Baikal-T1, two P5600 cores).
 _P5600_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **SEGMENT_REGISTERS, **WALKER_REGISTERS,
     **watch_pairs(4, 32), **counters(4, vz=True), **maars(40), **vz_registers(GuestCtl0.RAD),
     **tlb_registers(64, FTLB), **entry_lo(0xC000_0003_FFFF_FFFF), **device_map(3, 36),

@@ -7,16 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.engines import ALIAS, ENGINES, RAM_SIZE, ROM, Rig, fresh
+from tests.support.elf import Load, elf
+from tests.support.engines import ALIAS, ENGINES, RAM_SIZE, ROM, Rig, fresh, mnemonics_of
+from vmm.arch.assembler import assemble
 from vmm.arch.cp0.registers import CDMMBase, Config3, Status, sign_extended
 from vmm.arch.models import find_model
 from vmm.arch.stops import Stop
 from vmm.engine.cpu import Cpu
+from vmm.guest.bare import BareSystem
 from vmm.guest.cdmm import DeviceMap
 from vmm.guest.devices.fdc import TX_DEPTH
+from vmm.guest.image import Image, parse_image
 from vmm.host.machine import Machine
+from vmm.testing import Guest
 
-CODE = 0x4000
+CODE, ENTRY = 0x4000, 0x8010_0000
 KSEG1 = sign_extended(0xA000_0000)
 NOWHERE = 0x1000_0000
 ACSR, FDCFG, FDSTAT, FDRX, FDTX = 0, 8, 0x10, 0x18, 0x20
@@ -157,6 +162,28 @@ def test_a_core_without_it_has_no_such_place() -> None:
     cpu = fresh("reference", "24Kf").cpu
     cpu.move_to(CDMMBase, at(NOWHERE))
     assert cpu.move_from(CDMMBase) == 0 and not DeviceMap(cpu).covers(NOWHERE)
+
+
+# -- on a board --------------------------------------------------------------------------------------------------------
+def program(*lines: str) -> Image:
+    """The lines, and then the end of the run with the low byte of register 2 as its status."""
+    code = ["li $9, 0xBF000000", *lines, "sw $2, 0x410($9)", "li $3, 0x42", "sw $3, 0x500($9)", "loop: b loop", "nop"]
+    return parse_image("map", elf(Load(ENTRY, assemble("\n".join(code), rows=mnemonics_of("P5600"), base=ENTRY).code)))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_on_malta_it_can_lie_over_the_boot_rom_where_linux_puts_it(engine: str) -> None:
+    image = program("li $8, 0x01FC1400", "mtc0 $8, $15, 2", "ehb", "li $10, 0xBFC10000",
+                    *["sw $8, 0x98($10)"] * (TX_DEPTH + 1), "lw $2, 0x10($10)")
+    guest = Guest(image, mode="bare", cpu="P5600", engine=engine)
+    assert guest.finish(within=10_000).status == FULL
+    assert isinstance(guest.system, BareSystem)
+    assert guest.system.device_maps[0].fdc.sent == [(15, 0x01FC_1400)] * TX_DEPTH
+
+
+def test_a_guest_of_the_hypervisor_is_not_shown_one() -> None:
+    image = program("mfc0 $2, $16, 3", "andi $2, $2, 8", "mfc0 $3, $15, 2", "or $2, $2, $3", "addiu $2, $2, 1")
+    assert Guest(image, mode="vz", cpu="P5600").finish(within=10_000_000).status == 1
 
 
 # -- who reaches it ----------------------------------------------------------------------------------------------------
