@@ -148,8 +148,14 @@ class Rig:
         if len(self.events) < events:
             self.cpu.run(until)                        # run() looks for interrupts at its end, step() does not
 
+    def _count_up(self) -> None:
+        """Performance counters are brought up to date when somebody looks, and how often an engine does is its own."""
+        if self.cpu.state.perf_counters:
+            self.cpu.engine.service(self.cpu.state, "update_counters")
+
     def picture(self) -> dict[str, object]:
         """All of the architectural state, memory, and what devices saw."""
+        self._count_up()
         state = self.cpu.state
         shown: dict[str, object] = {}
         for name in COMPARED:

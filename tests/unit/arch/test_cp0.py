@@ -111,7 +111,7 @@ def test_changes_that_a_guest_cannot_make_alone() -> None:
 
 
 @EVERY
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(old=words, new=words)
 def test_a_write_changes_what_its_access_kinds_let_it(register: type[Register], old: int, new: int) -> None:
     after = register.merge(old, new)

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vmm.arch.encoding import Encoding, Field
@@ -67,7 +67,6 @@ def test_a_meaning_takes_the_fields_of_its_encoding(row: Insn) -> None:
 
 
 @pytest.mark.parametrize("core", CORES, ids=lambda c: f"r{c[0]}-{c[1]}")
-@settings(derandomize=True, deadline=None)
 @given(word=words)
 def test_the_tree_finds_what_a_search_finds(core: tuple[int, int], word: int) -> None:
     rows = available(ROWS, release=core[0], bits=core[1], ases=ASES)

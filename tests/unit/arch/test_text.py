@@ -5,7 +5,7 @@ import doctest
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vmm.arch import text
@@ -33,7 +33,6 @@ def test_the_docstring_tells_the_truth() -> None:
     assert doctest.testmod(text).failed == 0
 
 
-@settings(derandomize=True, deadline=None)
 @given(row=st.sampled_from([r for r in RELEASE2 if r.name not in TIED | SIZES]),
        noise=st.integers(0, 0xFFFF_FFFF),
        pc=st.integers(0, 0xFFFF_FFFF).map(lambda n: n & ~3),
@@ -48,7 +47,6 @@ def test_what_is_printed_is_read_back(row: Insn, noise: int, pc: int, upper: int
         assert aliases and line.split()[0] in ("move", "li", "jr", "jr.hb")     # what several rows share
 
 
-@settings(derandomize=True, deadline=None)
 @given(word=st.integers(0, 0xFFFF_FFFF))
 def test_every_word_prints(word: int) -> None:
     assert re.match(r"\.word 0x[0-9a-f]{8}$|[a-z]", disassemble(word, tree=TREE, aliases=True))

@@ -38,7 +38,7 @@ def mutated(draw: st.DrawFn) -> str:
 BODIES = st.one_of(mutated(), st.text(st.characters(max_codepoint=255), max_size=30))
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(st.lists(BODIES, min_size=1, max_size=12))
 def test_each_packet_has_exactly_one_reply(bodies: list[str]) -> None:
     client = Client(Machine())
@@ -46,7 +46,7 @@ def test_each_packet_has_exactly_one_reply(bodies: list[str]) -> None:
         client.ask(body.replace("#", "?"))
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(st.lists(st.one_of(BODIES.map(lambda body: frame(body.encode("latin-1"))), st.binary(max_size=40),
                           st.just(b"\x03"), st.just(b"-"))))
 def test_no_stream_breaks_it(pieces: list[bytes]) -> None:

@@ -153,7 +153,7 @@ accesses = st.lists(st.tuples(
     st.integers(0, 0xC10), st.sampled_from([1, 2, 4, 8]), st.integers(0, (1 << 64) - 1)), max_size=40)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(accesses, st.booleans())
 def test_no_access_below_the_hole_s_end_raises(ops: list[tuple[bool, int, int, int, int]], big: bool) -> None:
     bus = MALTA.build(World(big).outside).bus

@@ -39,7 +39,7 @@ class Rig:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15)
 @given(operations, operations)
 def test_random_accesses(name: str, before: list[tuple[str, int, int]], after: list[tuple[str, int, int]]) -> None:
     one, other = Rig(), Rig()
@@ -51,7 +51,7 @@ def test_random_accesses(name: str, before: list[tuple[str, int, int]], after: l
     assert one.raised == other.raised
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 31), st.integers(0, 7), st.integers(0, 63),
                           st.integers(0, 0xFFFF_FFFF)), max_size=60))
 def test_random_configuration_cycles(cycles: list[tuple[bool, int, int, int, int]]) -> None:

@@ -69,7 +69,7 @@ def play(board: Board, ops: list[tuple[bool, int, int]]) -> list[object]:
     return [*seen, board.fpga.shown]
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(steps, steps)
 def test_save_and_restore_change_nothing_observable(before: list[tuple[bool, int, int]],
                                                     after: list[tuple[bool, int, int]]) -> None:

@@ -198,7 +198,7 @@ def play(port: Port, ops: list[tuple[str, int, int]]) -> list[object]:
     return [*seen, bytes(port.sent)]
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(steps, steps)
 def test_save_and_restore_change_nothing_observable(before: list[tuple[str, int, int]],
                                                     after: list[tuple[str, int, int]]) -> None:

@@ -95,7 +95,7 @@ def test_clear_frees_tables_and_leaves_the_rest(shift: int, word: int) -> None:
     assert pages.in_use == before
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(geometry=st.sampled_from(GEOMETRIES), data=st.data())
 def test_a_page_table_is_a_dictionary_by_page(geometry: tuple[int, int], data: st.DataObject) -> None:
     shift, word = geometry

@@ -36,6 +36,11 @@ def move_to_guest(m: AnyMachine, index: AnyMachine, value: AnyMachine) -> None:
     m.call(update_mode)
 
 
+def update_counters(m: AnyMachine) -> None:
+    m.call(counters.synchronise)
+    m.call(counters.update)
+
+
 def root_count(m: AnyMachine) -> AnyMachine:
     return m.call(timer.root_count)
 
@@ -53,6 +58,6 @@ SERVICES: dict[str, tuple[Callable[..., Any], int]] = {
     "operate": (fpu.operate, 4),
     "schedule": (timer.schedule, 0),
     "update_watches": (watchpoints.update, 0),
-    "update_counters": (counters.update, 0),
+    "update_counters": (update_counters, 0),
 }
 """By name: the function, and how many Words it takes."""
