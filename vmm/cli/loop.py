@@ -23,8 +23,7 @@ RAN_OUT = 124
 WAIT_SECONDS = 0.05                                         # how long a key or a signal may go unnoticed
 FOREVER_TICKS = 1 << 34                                     # Count has wrapped: no timer is set either
 
-# Ticks between two looks at keys, signals and limits: at first, and what that may become so that a look comes about every
-# SLICE_SECONDS, however fast the guest is.
+# Ticks between two looks at keys, signals and limits: at first, and what that may become.
 FIRST_SLICE = {"native": 500_000, "reference": 5_000}
 SLICE_TICKS = (1_000, 50_000_000)
 SLICE_SECONDS = 0.02
@@ -65,6 +64,21 @@ def ticks(system: System) -> int:
     return max(cpu.ticks for cpu in system.machine.cpus)
 
 
+class Pace:
+    """How long a slice is, in ticks: so that a look comes about every SLICE_SECONDS, however fast the guest is."""
+
+    def __init__(self, ticks: int) -> None:
+        self.ticks = ticks
+
+    def adapt(self, seconds: float) -> None:
+        """The last slice took so long."""
+        least, most = SLICE_TICKS
+        if seconds < SLICE_SECONDS / 2:
+            self.ticks = min(most, self.ticks * 2)
+        elif seconds > SLICE_SECONDS * 2:
+            self.ticks = max(least, self.ticks // 2)
+
+
 class Free:
     """Without a debugger."""
 
@@ -73,18 +87,21 @@ class Free:
         """``run``: how to run the system to a tick, if not at once."""
         self._system, self._keyboard, self._limits = system, keyboard, limits
         self._run = run or system.run
+        self._pace = Pace(FIRST_SLICE[system.request.engine] if run is None else SLICE_TICKS[0])
         self._idle_ticks = 0
-        self._usual = FIRST_SLICE[system.request.engine] if run is None else SLICE_TICKS[0]
+        self._executed_at_boundary = -1
+        self._waits_forever = False
 
     @property
     def finished(self) -> bool:
-        return self._system.ending is not None or self._idle_ticks >= FOREVER_TICKS
+        return self._system.ending is not None or self._waits_forever
 
     def advance(self) -> None:
         """Idle time is skipped, so a guest that waits for a key would race through it: wait with it."""
         executed, now, started = retired(self._system), ticks(self._system), time.monotonic()
-        self._run(now + self._slice(executed))
-        self._adapt(time.monotonic() - started)
+        boundary = now - now % FOREVER_TICKS + FOREVER_TICKS
+        self._run(min(now + self._slice(executed, now), boundary))
+        self._pace.adapt(time.monotonic() - started)
         self._keyboard.flush()                              # a prompt does not end its line
         if retired(self._system) != executed:
             self._idle_ticks = 0
@@ -92,21 +109,22 @@ class Free:
             self._idle_ticks += ticks(self._system) - now
         else:
             wait_for_key(WAIT_SECONDS)
+        if ticks(self._system) >= boundary:
+            self._look_back()
 
-    def _adapt(self, seconds: float) -> None:
-        least, most = SLICE_TICKS
-        if seconds < SLICE_SECONDS / 2:
-            self._usual = min(most, self._usual * 2)
-        elif seconds > SLICE_SECONDS * 2:
-            self._usual = max(least, self._usual // 2)
+    def _look_back(self) -> None:
+        """At multiples of FOREVER_TICKS, whatever the slices were: was nothing executed since the last one?"""
+        executed = retired(self._system)
+        self._waits_forever = executed == self._executed_at_boundary and self._keyboard.ended
+        self._executed_at_boundary = executed
 
-    def _slice(self, executed: int) -> int:
-        if self._idle_ticks:
-            return self._idle_ticks                         # doubles what has been idled
+    def _slice(self, executed: int, now: int) -> int:
+        usual = self._idle_ticks or self._pace.ticks        # doubles what has been idled
         if self._limits.max_insns is None:
-            return self._usual
+            return usual
         each = (self._limits.max_insns - executed) // len(self._system.machine.cpus)
-        return max(1, min(self._usual, each))
+        safe = max(each, self._system.quiet_until() - now)
+        return max(1, min(usual, safe))
 
 
 class Debugged:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vmm.arch.cp0.cells import LEGACY_SEGMENTS
 from vmm.arch.cp0.fields import Register
-from vmm.arch.cp0.registers import MAAR, PerfCtl0, WatchLo
+from vmm.arch.cp0.registers import MAAR, Cause, PerfCtl0, WatchLo
 from vmm.arch.exceptions import RESET_VECTOR
 from vmm.arch.models import CpuModel
 from vmm.arch.rows import RELEASE_6
@@ -259,6 +259,16 @@ class Cpu:
     def retired(self) -> int:
         """Instructions tried so far: ticks without those that WAIT skipped."""
         return self.state.ticks - self.state.idle_ticks
+
+    @property
+    def halted(self) -> bool:
+        """It waits, and no line was raised since it last looked."""
+        return self.state.halted != 0 and not self.state.irq_lines & ~self.root[Cause]
+
+    @property
+    def next_event(self) -> int:
+        """The tick of the next match of Compare or overflow of a counter."""
+        return min(*self.state.array("compare_at"), self.state.perf_at)
 
     @property
     def in_guest(self) -> bool:

@@ -18,7 +18,7 @@ from vmm.host.machine import NS_PER_TICK, Machine, Piece
 from vmm.kvm.vcpu import Vcpu
 
 QUANTUM_TICKS = 50_000
-"""How long a CPU runs before the next has its turn."""
+"""A CPU runs to the next multiple of this before the next has its turn."""
 DEBUG_STOPS = (Stop.BREAK, Stop.WATCH, Stop.STEP)
 
 
@@ -33,7 +33,6 @@ class BareSystem:
         self.device_maps = tuple(DeviceMap(cpu) for cpu in self.machine.cpus)
         self.timers = TimerQueue()
         self._running: Cpu | None = None               # whose instruction it is that a device answers
-        self._turn_ends = 0
         clock = BoardClock(self.timers, self._now_ns, self._run_ahead)
         self.board = BoardState(request, console, clock, self.machine.ram, self._interrupt, self._finish)
         self._load(rom_at)
@@ -69,11 +68,13 @@ class BareSystem:
         return (min(c.ticks for c in self.machine.cpus) if cpu is None else cpu.ticks) * NS_PER_TICK
 
     def _run_ahead(self, to_ns: int) -> None:
-        """No further than the CPU's turn, its own timer, or the next alarm."""
+        """No further than the CPU's turn if there are others, its own timer, or the next alarm."""
         cpu = self._running
         if cpu is None:
             return
-        limits = [_ticks(to_ns), self._turn_ends]
+        limits = [_ticks(to_ns)]
+        if len(self.machine.cpus) > 1:
+            limits.append(_end_of_turn(cpu.ticks))
         if (alarm := self.timers.next_ns()) is not None:
             limits.append(_ticks(alarm))
         cpu.pass_time(min(limits))
@@ -85,19 +86,21 @@ class BareSystem:
 
     # -- running -------------------------------------------------------------------------------------------------------
     def run(self, until: int) -> Interrupted | None:
-        cpus = self.machine.cpus
-        while self.ending is None and (now := min(cpu.ticks for cpu in cpus)) < until:
+        """``until`` may fall into the turn of the last CPU only; so the turns are the same whatever it is."""
+        *first, last = self.machine.cpus
+        while self.ending is None and (now := min(cpu.ticks for cpu in self.machine.cpus)) < until:
             self.board.keys()
-            end = until if len(cpus) == 1 else min(until, now + QUANTUM_TICKS)
-            for cpu in cpus:
+            turn = _end_of_turn(now)
+            ends = [*((cpu, turn) for cpu in first), (last, min(turn, until) if first else until)]
+            for cpu, end in ends:
                 stopped = self._run_cpu(cpu, end)
                 if stopped is not None or self.ending is not None:
                     return stopped
         return None
 
     def _run_cpu(self, cpu: Cpu, end: int) -> Interrupted | None:
-        """A CPU's turn, cut where an alarm is due."""
-        self._running, self._turn_ends = cpu, end
+        """A CPU's turn, or what is left of it, cut where an alarm is due."""
+        self._running = cpu
         try:
             while self.ending is None and cpu.ticks < end:
                 self.timers.fire_due(cpu.ticks * NS_PER_TICK)
@@ -110,9 +113,15 @@ class BareSystem:
         finally:
             self._running = None
 
+    def quiet_until(self) -> int:
+        if not all(cpu.halted for cpu in self.machine.cpus):
+            return 0
+        alarm = self.timers.next_ns()
+        return min([*(cpu.next_event for cpu in self.machine.cpus), *([] if alarm is None else [_ticks(alarm)])])
+
     def step(self, cpu: int) -> Interrupted | None:
         core = self.machine.cpus[cpu]
-        self._running, self._turn_ends = core, core.ticks + QUANTUM_TICKS
+        self._running = core
         try:
             while self.ending is None:
                 self.timers.fire_due(core.ticks * NS_PER_TICK)
@@ -171,6 +180,10 @@ class BareSystem:
 def _ticks(ns: int) -> int:
     """The first tick at or after a moment."""
     return -(-ns // NS_PER_TICK)
+
+
+def _end_of_turn(now: int) -> int:
+    return now - now % QUANTUM_TICKS + QUANTUM_TICKS
 
 
 def _pieces(request: Request) -> tuple[tuple[Piece, ...], int]:

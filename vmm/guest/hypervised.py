@@ -164,6 +164,9 @@ class HypervisedSystem:
                 cpu.skip_to(max(until, cpu.ticks))     # nothing will happen but by input: time goes on
         return None
 
+    def quiet_until(self) -> int:
+        return self.kernel.scheduler.quiet_until()
+
     def step(self, cpu: int) -> Interrupted | None:
         found = self.kernel.scheduler.step(cpu, lambda: self.ending is not None)
         return None if found is None else Interrupted(found.cpu, found.stop)

@@ -85,6 +85,9 @@ class System(Protocol):
     def run(self, until: int) -> Interrupted | None:
         """Run all CPUs to the absolute tick ``until``; earlier if ``ending`` is set or a debugger's stop comes."""
 
+    def quiet_until(self) -> int:
+        """No instruction is executed before this tick, but by input; a tick that has passed if one may be at once."""
+
     def step(self, cpu: int) -> Interrupted | None:
         """One instruction of that CPU, whatever it executes; what is Python in between is done on the way."""
 

@@ -2,9 +2,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from enum import Enum
+from itertools import repeat
+from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
+
+import pytest
 
 from vmm.host.kernel.cpu import Cpu
 from vmm.host.kernel.kernel import is_stop
@@ -197,21 +202,68 @@ def test_a_kick_raises_the_line_until_it_is_served() -> None:
     assert cast(SimpleNamespace, sched.cpus[0]).lines == set()
 
 
-def test_time_that_runs_ahead_stops_at_an_alarm_and_at_the_end_of_a_slice() -> None:
-    """A VMM whose guest only waits lets time pass; nothing that is due is jumped over."""
-    sched = scheduler()
+@pytest.mark.parametrize("others", [0, 1])
+def test_time_that_runs_ahead_stops_at_an_alarm_and_at_the_end_of_a_turn(others: int) -> None:
+    """A VMM whose guest only waits lets time pass; nothing that is due is jumped over, and nobody's turn."""
+    sched = scheduler(quantum=100)
     fired: list[int] = []
     sched.timers.timer(lambda: fired.append(sched.now_ns())).start(30 * NS)
     seen: list[int] = []
 
     def body() -> Body:
-        for _ in range(3):
+        for _ in range(2):
             sched.run_ahead(10_000 * NS)
             seen.append(sched.now_ns() // NS)
             yield Resched()
 
     sched.run_ahead(5 * NS)                                 # nothing executes: nothing happens
     assert sched.now_ns() == 0
-    spawn(sched, body())
+    for _ in range(1 + others):
+        spawn(sched, body())
     sched.run(80)
-    assert fired == [30 * NS] and seen[0] == 30 and max(seen) <= 80
+    assert fired == [30 * NS] and seen == [30, 100 if others else 10_000]
+
+
+def turns(cpus: int, slices: Iterator[int]) -> list[tuple[int, int, int]]:
+    """Who ran when, of tasks that compute, sleep and wake each other."""
+    sched, log = scheduler(cpus, quantum=100), list[tuple[int, int, int]]()
+    tasks: list[Task] = []
+
+    def body(name: int) -> Body:
+        r = Random(name)
+        for _ in range(40):
+            cpu = tasks[name].cpu
+            assert cpu is not None
+            log.append((name, cpu, sched.cpus[cpu].ticks))
+            match r.randrange(4):
+                case 0:
+                    yield Sleep(until_ns=sched.now_ns() + r.randrange(3_000))
+                case 1:
+                    sched.wake(tasks[r.randrange(len(tasks))])
+                case 2:
+                    sched.run_ahead(sched.now_ns() + r.randrange(3_000))
+                case _:
+                    yield Run()
+                    sched.serve_interrupts(cpu)
+            yield Resched()
+        yield Run()
+
+    for name in range(4):
+        tasks.append(spawn(sched, body(name)))
+    for n in range(200):
+        sched.timers.timer(lambda: None).start(730 * n)
+    until = 0
+    while not sched.idle and until < 100_000:
+        until = max(until, *(cpu.ticks for cpu in sched.cpus)) + next(slices)
+        sched.run(until)
+    return log
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 3])
+def test_turns_do_not_depend_on_how_often_the_scheduler_is_called(cpus: int) -> None:
+    expected = turns(cpus, repeat(100_000))
+    assert len(expected) > 100
+    for slices in (1, 7, 99, 100, 101):
+        assert turns(cpus, repeat(slices)) == expected, slices
+    r = Random(1)
+    assert turns(cpus, (r.choice((1, 7, 100, 230)) for _ in repeat(0))) == expected

@@ -1,8 +1,8 @@
 """Runs tasks on CPUs, a quantum each in turn, in virtual time: a fixed interleaving.  (design 4, GK-4, GK-7)
 
-Invariant: at the start of every round all CPUs have the same ``ticks``; timers fire only while no instruction
-executes; a task that
-must give way is interrupted by the host's timer line, as real hardware would, so it leaves the guest by itself.
+A turn ends at the next multiple of the quantum, so that it is the same turn however often ``run`` is called for it.
+Invariant: when a turn begins all CPUs have the same ``ticks``; timers fire only while no instruction executes; a task
+that must give way is interrupted by the host's timer line, as real hardware would, so it leaves the guest by itself.
 """
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from vmm.host.kernel.tasks import Body, Resched, Run, Sleep, Task, restore, save
 from vmm.host.kernel.timers import TimerQueue
 
 QUANTUM_TICKS = 50_000
+NEVER = 1 << 62
 IPI_LINE, TIMER_LINE = 2, 7
 """Root interrupt lines by which the kernel gets a CPU out of a guest."""
 
@@ -45,7 +46,6 @@ class Scheduler:
         self._waiting: list[Task] = []  # runnable, in the order in which they became so
         self._sleeping: list[Task] = []
         self._executing: int | None = None
-        self._slice_ends = 0
         self._kicked: set[int] = set()
 
     # Time
@@ -56,11 +56,13 @@ class Scheduler:
         return (min(c.ticks for c in self.cpus) if cpu is None else self.cpus[cpu].ticks) * self.ns_per_tick
 
     def run_ahead(self, to_ns: int) -> None:
-        """Let time pass on the CPU that executes now, without an instruction: no further than its slice, the next alarm,
-        or its own timers."""
+        """Let time pass on the CPU that executes now, without an instruction: no further than its turn if others wait
+        for the end of that, the next alarm, or its own timers."""
         if self._executing is None:
             return
-        limits = [-(-to_ns // self.ns_per_tick), self._slice_ends]
+        limits = [-(-to_ns // self.ns_per_tick)]
+        if self._contended:
+            limits.append(self._end_of_turn(self.cpus[self._executing].ticks))
         if (alarm := self._next_alarm()) is not None:
             limits.append(alarm)
         self.cpus[self._executing].pass_time(min(limits))
@@ -96,15 +98,22 @@ class Scheduler:
     # Running
 
     def run(self, until: int, stop: Callable[[], bool] = lambda: False) -> Interrupted | None:
-        """Until ``ticks`` reaches ``until``, ``stop()`` holds between two steps, nothing is left, or a debugger stop."""
+        """Until all ``ticks`` reach ``until``, ``stop()`` holds between two steps, nothing is left, or a debugger stop.
+
+        ``until`` may fall into the turn of the last CPU only; the others then have ended theirs.
+        """
+        last = len(self.cpus) - 1
         while min(cpu.ticks for cpu in self.cpus) < until and not stop():
             now = min(cpu.ticks for cpu in self.cpus)
-            self._fire(now, range(len(self.cpus)))
+            if all(cpu.ticks == now for cpu in self.cpus):
+                self._fire(now, range(len(self.cpus)))
             if self._nothing_left():
                 return None
-            end = self._end_of_round(now, until)
+            turn = self._end_of_turn(now)
             for number in range(len(self.cpus)):
-                found = self._run_cpu(number, end, stop)
+                if self.cpus[number].ticks >= turn:
+                    continue                                # it ended its turn in an earlier call
+                found = self._run_cpu(number, turn, until if number == last else turn, stop)
                 if found is not None:
                     return found
                 if stop():
@@ -134,14 +143,20 @@ class Scheduler:
         alarms = [self.timers.next_ns(), *(task.wake_at_ns for task in self._sleeping)]
         return min((-(-at // self.ns_per_tick) for at in alarms if at is not None), default=None)
 
-    def _end_of_round(self, now: int, until: int) -> int:
-        """A quantum, or all there is if nobody else wants a turn; with nothing to run, straight to the next alarm."""
-        if self._waiting or len(self.cpus) > 1:
-            return min(until, now + self.quantum)
-        if self.current[0] is not None:
-            return until
+    @property
+    def _contended(self) -> bool:
+        """Somebody waits for a turn to end."""
+        return bool(self._waiting) or len(self.cpus) > 1
+
+    def _end_of_turn(self, now: int) -> int:
+        return now - now % self.quantum + self.quantum
+
+    def quiet_until(self) -> int:
+        """The next alarm if nothing executes before it, else a tick that has passed."""
+        if self._waiting or any(task is not None for task in self.current):
+            return 0
         alarm = self._next_alarm()
-        return until if alarm is None else min(until, max(alarm, now + 1))
+        return NEVER if alarm is None else alarm
 
     def _fire(self, now: int, cpus: Iterable[int]) -> None:
         """What is due at tick ``now``; guests on ``cpus`` are interrupted to see what became of it."""
@@ -153,23 +168,31 @@ class Scheduler:
         for task in [t for t in self._sleeping if t.wake_at_ns is not None and t.wake_at_ns <= now_ns]:
             self.wake(task)
 
-    def _run_cpu(self, number: int, end: int, stop: Callable[[], bool]) -> Interrupted | None:
-        """One CPU's slice, cut where an alarm is due, so that a timer is late by one instruction at most."""
-        cpu = self.cpus[number]
-        self._executing, self._slice_ends = number, end
+    def _run_cpu(self, number: int, turn: int, until: int, stop: Callable[[], bool]) -> Interrupted | None:
+        """One CPU to the end of its turn or to ``until``, cut where an alarm is due, so that a timer is late by one
+        instruction at most.  While nobody waits, turn follows turn."""
+        cpu, alone = self.cpus[number], False
+        self._executing = number
         try:
-            while cpu.ticks < end and not stop():
+            while cpu.ticks < until and not stop():
+                if alone:
+                    turn = self._end_of_turn(cpu.ticks)
+                elif cpu.ticks >= turn:
+                    break
                 self._fire(cpu.ticks, (number,))
                 task = self.current[number] or self._pick(number)
+                alone = not self._contended
                 alarm = self._next_alarm()
-                limit = end if alarm is None else min(end, max(alarm, cpu.ticks + 1))
+                limit = until if alone else min(until, turn)
+                limit = limit if alarm is None else min(limit, max(alarm, cpu.ticks + 1))
                 if task is None:
                     cpu.skip_to(limit)
                     continue
                 found = self._advance(number, task, partial(cpu.run, limit))
                 if found is not None:
                     return found
-            self._preempt(number)
+            if cpu.ticks >= turn and not alone:
+                self._preempt(number)
             return None
         finally:
             self._executing = None
@@ -177,7 +200,7 @@ class Scheduler:
     def step(self, number: int, stop: Callable[[], bool] = lambda: False) -> Interrupted | None:
         """One instruction of a CPU, with all that its task thinks before it; None if the CPU has nothing to do."""
         cpu = self.cpus[number]
-        self._executing, self._slice_ends = number, cpu.ticks + self.quantum
+        self._executing = number
         try:
             while not stop():
                 self._fire(cpu.ticks, (number,))
