@@ -97,7 +97,7 @@ def test_a_guest_that_polls_the_clock(mode: str, code: Any, run: Any) -> None:
 
 @pytest.mark.parametrize("mode, cause", [("bare", "idle"), ("vz", "max-insns")])
 def test_a_guest_that_waits_for_nothing(mode: str, cause: str, code: Any, run: Any) -> None:
-    """On the machine itself it ends at one tick; KVM wakes it whenever Count has gone round, and so it ends at the limit."""
+    """On the machine itself it ends at one tick; KVM wakes it whenever Count has gone round, so it ends at the limit."""
     image = code(WAIT, 0x1000_FFFE, NOP)
     expected = run(repeat(WHOLE), image, "--mode", mode, "--max-insns", "2K")
     assert expected["ending"]["cause"] == cause

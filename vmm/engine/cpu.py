@@ -18,6 +18,7 @@ from vmm.errors import ConfigError
 
 MASK = (1 << 64) - 1
 NEVER = 1 << 62
+UNTIL, STEP, STOP_VALUE, IO_READY = (OFFSET[name] for name in ("until", "step", "stop_value", "io_ready"))
 MAAR_BOUNDS = 16
 SMALLEST_PAIR = 0x1FFF
 
@@ -331,8 +332,8 @@ class Cpu:
     # -- running ------------------------------------------------------------------------------------------------------
     def run(self, until: int = NEVER) -> Stop:
         """Run until ``ticks`` is ``until``, or until something needs somebody."""
-        self.state.until = until
-        self.state.step = 0
+        words = self.state.words                           # each access to a device comes by
+        words[UNTIL], words[STEP] = until, 0
         return self.engine.run(self.state)
 
     def step(self) -> Stop:
@@ -344,7 +345,8 @@ class Cpu:
 
     def complete_load(self, value: int) -> None:
         """Answer the LOAD that stopped; the next run executes the instruction again and takes the value."""
-        self.state.stop_value, self.state.io_ready = value, 1
+        words = self.state.words
+        words[STOP_VALUE], words[IO_READY] = value & MASK, 1
 
     def complete_store(self) -> None:
         self.state.io_ready = 1

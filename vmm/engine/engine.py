@@ -27,6 +27,10 @@ LINE_WORDS, SLOT_OF_LINE, KIND_OF_LINE = 4, 2, 3
 AT = {name: n for n, name in enumerate(SHARED)}
 
 
+STOPS = tuple(Stop)
+"""By number."""
+
+
 class Engine(Protocol):
     def attach(self, state: State) -> None:
         """Make a CPU's state ready to be run."""
@@ -132,8 +136,9 @@ class NativeEngine:
         self._shared.words[AT["cpu_count"]] = len(self._states)
 
     def run(self, state: State) -> Stop:
-        break_links(self._states, state)
-        return Stop(self._run(state.address))
+        if len(self._states) > 1:
+            break_links(self._states, state)
+        return STOPS[self._run(state.address)]
 
     def service(self, state: State, name: str, *words: int) -> int:
         state.stop = 0                                 # it would end the service as it ended the instruction

@@ -5,6 +5,7 @@ The devices that a core has itself come first (``vmm.guest.cdmm``).
 from __future__ import annotations
 
 from vmm.arch.cp0.registers import Status
+from vmm.arch.state import OFFSET
 from vmm.arch.stops import Stop
 from vmm.engine.cpu import Cpu
 from vmm.guest.board import Kind
@@ -19,6 +20,8 @@ from vmm.kvm.vcpu import Vcpu
 
 QUANTUM_TICKS = 50_000
 """A CPU runs to the next multiple of this before the next has its turn."""
+TICKS, STOP_ADDRESS, STOP_SIZE, STOP_VALUE = (
+    OFFSET[name] for name in ("ticks", "stop_address", "stop_size", "stop_value"))
 DEBUG_STOPS = (Stop.BREAK, Stop.WATCH, Stop.STEP)
 
 
@@ -100,14 +103,16 @@ class BareSystem:
 
     def _run_cpu(self, cpu: Cpu, end: int) -> Interrupted | None:
         """A CPU's turn, or what is left of it, cut where an alarm is due."""
-        self._running = cpu
+        self._running, words, timers = cpu, cpu.state.words, self.timers
         try:
-            while self.ending is None and cpu.ticks < end:
-                self.timers.fire_due(cpu.ticks * NS_PER_TICK)
+            while self.ending is None and (now := words[TICKS]) < end:
+                timers.fire_due(now * NS_PER_TICK)
                 stop = cpu.run(self._limit(cpu, end))
-                if stop in DEBUG_STOPS:
+                if stop is Stop.LOAD or stop is Stop.STORE:
+                    self._access(cpu, stop)
+                elif stop in DEBUG_STOPS:
                     return Interrupted(cpu.number, stop)
-                if stop is not Stop.BUDGET:
+                elif stop is not Stop.BUDGET:
                     self._serve(cpu, stop)
             return None
         finally:
@@ -135,23 +140,28 @@ class BareSystem:
 
     def _serve(self, cpu: Cpu, stop: Stop) -> None:
         """Do what a CPU stopped for."""
-        state, own = cpu.state, self.device_maps[cpu.number]
+        match stop:
+            case Stop.LOAD | Stop.STORE:
+                self._access(cpu, stop)
+            case Stop.GLOBAL_INVALIDATE:
+                self.machine.invalidate_globally(cpu)
+            case Stop.DOOR:
+                self._finish(Ending(1, f"door {cpu.state.stop_code:#x} at {cpu.pc:#x}: there is no host kernel behind it "
+                                       "on a bare machine", fault=True))
+            case _:
+                raise AssertionError(f"unexpected stop {stop!r}")
+
+    def _access(self, cpu: Cpu, stop: Stop) -> None:
+        """A load or store that is not memory: the CPU's own devices come first."""
+        words, own = cpu.state.words, self.device_maps[cpu.number]
+        at, size = words[STOP_ADDRESS], words[STOP_SIZE]
+        answers = own if own.covers(at) else self.board
         try:
-            match stop:
-                case Stop.LOAD:
-                    answers = own if own.covers(state.stop_address) else self.board
-                    cpu.complete_load(answers.load(state.stop_address, state.stop_size))
-                case Stop.STORE:
-                    answers = own if own.covers(state.stop_address) else self.board
-                    answers.store(state.stop_address, state.stop_size, state.stop_value)
-                    cpu.complete_store()
-                case Stop.GLOBAL_INVALIDATE:
-                    self.machine.invalidate_globally(cpu)
-                case Stop.DOOR:
-                    self._finish(Ending(1, f"door {state.stop_code:#x} at {cpu.pc:#x}: there is no host kernel behind "
-                                           "it on a bare machine", fault=True))
-                case _:
-                    raise AssertionError(f"unexpected stop {stop!r}")
+            if stop is Stop.LOAD:
+                cpu.complete_load(answers.load(at, size))
+            else:
+                answers.store(at, size, words[STOP_VALUE])
+                cpu.complete_store()
         except BusError:
             cpu.bus_error()
 

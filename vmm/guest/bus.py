@@ -100,6 +100,8 @@ class Bus:
         if device is None:
             return self._nobody(address, size)
         if isinstance(device, Bridge):
+            if device.bus.endian == self.endian:
+                self._loaders[address, size] = partial(device.bus.load, device.target + offset, size)
             return self._across(device.bus, device.bus.load(device.target + offset, size), size)
         width = device.regs.width
         if piece.shift:                                     # the register fills its slot, whatever the lane
@@ -129,6 +131,8 @@ class Bus:
         if device is None:
             self._unclaimed(Unclaimed(address, size, True))
         elif isinstance(device, Bridge):
+            if device.bus.endian == self.endian:
+                self._storers[address, size] = partial(device.bus.store, device.target + offset, size)
             device.bus.store(device.target + offset, size, self._across(device.bus, value, size))
         else:
             self._store_device(piece, device, address, value, data)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from vmm.arch.cp0.registers import CDMMBase
 from vmm.arch.cp0.units import CDMM_BYTES
+from vmm.arch.state import ROOT_FILE
 from vmm.engine.cpu import Cpu
 from vmm.guest.bus import Bus
 from vmm.guest.devices.fdc import FastDebugChannel
 
+BASE, ENABLED = ROOT_FILE + CDMMBase.index, CDMMBase.EN.mask
 FDC_AT = 0
 """The device with the lowest blocks; as CDMMBase.CI is 0, no block is kept for the core's own use."""
 
@@ -23,8 +25,8 @@ class DeviceMap:
         self._bus.attach(FDC_AT, self.fdc)
 
     def covers(self, physical: int) -> bool:
-        base = CDMMBase(self._cpu.root[CDMMBase])
-        return bool(base.EN) and physical // CDMM_BYTES == base.CDMM_UPPER_ADDR
+        base = self._cpu.state.words[BASE]                  # asked at each access to a device
+        return base & ENABLED != 0 and physical // CDMM_BYTES == CDMMBase.CDMM_UPPER_ADDR.of(base)
 
     def load(self, physical: int, size: int) -> int:
         offset = physical % CDMM_BYTES
