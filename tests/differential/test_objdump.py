@@ -16,18 +16,21 @@ TRIES = 4
 """Words of a row at a level."""
 
 
+def require_objdump() -> None:
+    if not program():
+        pytest.fail(f"no GNU objdump for MIPS is here, none of {', '.join(PROGRAMS)}: run make tools")
+
+
 @pytest.mark.parametrize("level", LEVELS.values(), ids=lambda level: level.name)
 def test_objdump_agrees(level: Level) -> None:
-    if not program():
-        pytest.skip(f"no GNU objdump for MIPS: none of {', '.join(PROGRAMS)}")
+    require_objdump()
     tally = run(level, SEED, COUNT)
     assert tally.count == COUNT and not tally.found, report(level, SEED, tally)
 
 
 def test_a_row_of_another_release_is_found() -> None:
     """The comparison can fail: with the rows of release 6, words of release 2 are read otherwise."""
-    if not program():
-        pytest.skip("no GNU objdump for MIPS")
+    require_objdump()
     old, new, tally = LEVELS["mips32r2"], LEVELS["mips32r6"], Tally()
     mixed = Level(old.name, new.release, new.bits, new.ases)
     compare(mixed, draw(Random(SEED), old.rows, 200), tally)
