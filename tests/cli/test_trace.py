@@ -1,12 +1,15 @@
 """``vmm run --trace``: every instruction that is executed, and a run that is the same with it."""
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
 import pytest
 
 from tests.support.cli import refused, vmm
+from vmm.cli.choose import make_system, request
+from vmm.trace.instructions import InstructionTrace
 
 LINE = re.compile(r" *(\d+) ([hv]cpu0) (0x[0-9a-f]{8}): (?:([0-9a-f]{8})  (.+)|not mapped)")
 
@@ -28,3 +31,24 @@ def test_a_traced_run_is_the_same_run(mode: str, limit: int, workplace: Path) ->
 def test_a_trace_that_cannot_be(workplace: Path) -> None:
     assert "cannot be written" in refused(vmm("run", "--trace", "nowhere/lines"))
     assert "debugger" in refused(vmm("run", "--trace", "lines", "--gdb", "0"))
+
+
+class Typist:
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def put(self, byte: int) -> None:
+        """What the guest says does not matter."""
+
+    def poll(self) -> bytes:
+        self.asked += 1
+        return b""
+
+
+@pytest.mark.parametrize("mode", ["bare", "vz"])
+def test_a_busy_guest_that_is_traced_can_be_typed_to(mode: str) -> None:
+    """It never waits, so nothing but the trace asks for keys."""
+    typist = Typist()
+    system = make_system(request(mode=mode), typist)
+    InstructionTrace(system, io.StringIO()).run(300)
+    assert typist.asked

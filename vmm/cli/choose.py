@@ -15,21 +15,16 @@ from vmm.guest.console import Console
 from vmm.guest.disk import FileDisk
 from vmm.guest.image import Image, load_image, parse_image
 from vmm.guest.placement import TE_KSEG0, Mode
-from vmm.guest.system import Request, System
+from vmm.guest.system import FIRST_WITHOUT_OLD_CODE, Request, System
 
 BUNDLED = "bundled"                                         # the path of an image that has none
 LARGEST_INITRD = 1 << 30
 
 # fmt: off
-USUAL_CPU: dict[tuple[Mode, int], str] = {                  # by mode and width of the image
-    ("bare", 32): "24Kf",  ("bare", 64): "5KEf",
-    ("te",   32): "24Kf",  ("te",   64): "5KEf",
-    ("vz",   32): "P5600", ("vz",   64): "MIPS64R5-generic",
-}
-USUAL_CPU_6 = {                                             # of release 6
-    ("bare", 32): "mips32r6-generic", ("bare", 64): "I6400",
-    ("te",   32): "mips32r6-generic", ("te",   64): "I6400",
-    ("vz",   32): "I6400",            ("vz",   64): "I6400",
+USUAL_CPU: dict[tuple[Mode, int], tuple[str, str]] = {      # by mode and width of the image: before release 6, from it on
+    ("bare", 32): ("24Kf", "mips32r6-generic"), ("bare", 64): ("5KEf", "I6400"),
+    ("te",   32): ("24Kf", "mips32r6-generic"), ("te",   64): ("5KEf", "I6400"),
+    ("vz",   32): ("P5600", "I6400"),           ("vz",   64): ("MIPS64R5-generic", "I6400"),
 }
 CANNOT = {                                                  # flags of an image that no core here runs
     "micromips": "microMIPS code; build it with -mno-micromips",
@@ -88,7 +83,7 @@ def _image_and_mode(path: str | None, wanted: Mode | None) -> tuple[Image, Mode]
 
 
 def _cpu(image: Image, mode: Mode, name: str | None) -> CpuModel:
-    usual = (USUAL_CPU_6 if image.isa.release >= 6 else USUAL_CPU)[mode, max(image.bits, image.isa.bits)]
+    usual = USUAL_CPU[mode, max(image.bits, image.isa.bits)][image.isa.release >= FIRST_WITHOUT_OLD_CODE]
     cpu = find_model(name or usual)
     if image.isa.bits > cpu.bits:
         raise ConfigError(f"{image.path}: has {image.isa.name} code, of {image.isa.bits} bits, and --cpu {cpu.name} "

@@ -25,6 +25,7 @@ class InstructionTrace:
 
     def run(self, until: int) -> None:
         """All CPUs to the absolute tick ``until``, one instruction after the other, the CPU that is behind first."""
+        self._system.board.keys()                          # a step does not ask for them
         cpus = self._system.machine.cpus
         while self._system.ending is None:
             cpu = min(cpus, key=lambda cpu: cpu.ticks)
