@@ -11,6 +11,7 @@ from typing import Protocol
 from vmm.arch.cp0.registers import Cause, Config1, Config3, EntryHi, Status
 from vmm.arch.exceptions import ExcCode
 from vmm.host.kernel.contexts import Contexts, Mm
+from vmm.kvm.mmio import IoBus
 from vmm.kvm.quirks import Quirks
 from vmm.kvm.te.addresses import commpage_address
 from vmm.kvm.te.tlb import GuestTlb
@@ -49,6 +50,9 @@ class Host(Protocol):
         """The host CPU reports trapped words (Config3.BI and BP)."""
     @property
     def fpu(self) -> Fpu | None: ...
+    @property
+    def io_bus(self) -> IoBus | None:
+        """Devices that answer without the VMM (L-6)."""
     def map_page(self, gpa: int, *, write: bool) -> tuple[int, int] | None:
         """PTEs of a guest-physical page and of its neighbour in the pair (MM-7, MM-8); None: no memory there
         (MM-9)."""

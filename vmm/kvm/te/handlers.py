@@ -248,7 +248,7 @@ def _misaligned(guest: Guest, address: int) -> bool:
 
 
 def _device_access(guest: Guest, address: int) -> Emulation:
-    """MI-1..MI-6, TE-10."""
+    """MI-1..MI-6, TE-10, V-5."""
     physical = guest_physical(guest, address)
     if _is_fetch(guest, address) or physical is None:
         if guest.quirks.kernel_fault_fatal:
@@ -261,7 +261,7 @@ def _device_access(guest: Guest, address: int) -> Emulation:
     if result is Emulation.FAIL:
         raise CannotEmulate(f"instruction {word:#010x} at {guest.vcpu.pc:#x} accesses the device at "
                             f"{physical:#x}; only plain integer loads and stores can")
-    return result
+    return mmio.serve_inside(guest.vcpu, guest.host.io_bus)
 
 
 HANDLERS: dict[int, Handler] = {

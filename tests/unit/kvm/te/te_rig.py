@@ -8,6 +8,7 @@ from vmm.host.kernel.contexts import Mm, mm_bytes
 from vmm.host.kernel.memory import PageAllocator
 from vmm.host.kernel.pagetable import Geometry, InvalidTables, PageTable, Pte, mkdirty
 from vmm.kvm.hypercall import hypercall
+from vmm.kvm.mmio import IoBus
 from vmm.kvm.quirks import Quirks
 from vmm.kvm.te.guest import Fpu, Guest
 from vmm.kvm.te.handlers import handle
@@ -60,6 +61,7 @@ class Host:
         self.release, self.bad_instr = 2, False
         self.contexts = Contexts()
         self.fpu: Fpu | None = None
+        self.io_bus: IoBus | None = None
         self.pages = PageAllocator(self.ram, GUEST_RAM, page_shift)
         self.geometry = Geometry(page_shift, word)
         self.invalid = InvalidTables(self.pages, self.geometry)

@@ -212,6 +212,31 @@ def test_store_to_the_io_window_golden_te4_te5(rig: Rig, code: ExcCode) -> None:
     assert rig.vcpu.exit == MmioStore(0x1800_03F8, 1, 0x41)
 
 
+class Latch:
+    """A device of one register, which shows what was stored."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def load(self, address: int, size: int) -> int | None:
+        return self.value if address == 0x1800_03F8 else None
+
+    def store(self, address: int, size: int, value: int) -> bool:
+        if address == 0x1800_03F8:
+            self.value = value
+        return address == 0x1800_03F8
+
+
+def test_a_device_on_the_bus_answers_without_the_vmm_v5(rig: Rig) -> None:
+    rig.host.io_bus = Latch()
+    rig.vcpu.gpr[9] = 0x41
+    assert rig.trap(ExcCode.AdES, insn("sb", rt=9, base=8), bad=0xFFFF_FFFF_B800_03F8) is Emulation.DONE
+    assert rig.trap(ExcCode.AdEL, insn("lw", rt=10, base=8), bad=0xFFFF_FFFF_B800_03F8,
+                    branch=insn("jal", target=0x40)) is Emulation.DONE
+    assert (rig.vcpu.gpr[10], rig.vcpu.pc, rig.vcpu.exit) == (0x41, 0x4000_0100, None)
+    assert rig.trap(ExcCode.AdEL, LW, bad=0xFFFF_FFFF_B800_0400) is Emulation.DO_MMIO
+
+
 def test_load_in_a_delay_slot_te6_mi3(rig: Rig) -> None:
     result = rig.trap(ExcCode.AdEL, LW, bad=0xFFFF_FFFF_B800_03F8, branch=insn("jal", target=0x40))
     assert result is Emulation.DO_MMIO
