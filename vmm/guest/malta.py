@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from vmm.errors import ConfigError
 from vmm.guest.bus import Bus, Piece, Unclaimed
 from vmm.guest.devices.gt64120 import IO, ISD, MEMORY0, MEMORY1, Gt64120
 from vmm.guest.devices.i8254 import I8254, PortB
@@ -26,6 +27,8 @@ CASCADE = 2
 IDE_IRQS = 14, 15
 ISA_EDGE_ONLY = 0x07, 0x21                                  # inputs that cannot be level-triggered: 0, 1, 2; 8, 13
 SOUTH_BRIDGE = 10                                           # its slot
+CARD_SLOTS = range(18, 22)
+FUNCTIONS, PINS = 8, 4                                      # of a PCI device; INTA to INTD
 
 # The system controller as YAMON leaves it: register, value.  Its own registers first, from their place after reset.
 ISD_AFTER_RESET, ISD_VALUE = 0x1400_0000, 0xDF
@@ -45,10 +48,12 @@ class MaltaChipset:
         self.memory = Bus(False, [(0, PCI_MEMORY)], unclaimed, floating=0xFF)
         self.devices: dict[str, Device] = {}
         self.functions: dict[str, PciFunction] = {}
+        self.attends: list[Callable[[], None]] = []         # of the cards, between two runs
         self._decoded: list[Piece] = []
         self._interrupts()
         self._clocks()
         self._south_bridge()
+        self._cards()
         self.gt = Gt64120(self._big, self.pci, self.controllers[0].acknowledge, self._decode)
         self._add("gt", self.gt)
         self._decode()
@@ -113,8 +118,23 @@ class MaltaChipset:
         self.devices |= {"ide1": first, "ide2": second, "ide1ctl": controls[0], "ide2ctl": controls[1], "idedma": master}
         self._plug("pci0a.1", SOUTH_BRIDGE, 1, IdeFunction((first, second), controls, master))
 
+    def _cards(self) -> None:
+        """The slots in turn, one function each; from the fifth card on, further functions of the same slots."""
+        cards, most = self._outside.cards, len(CARD_SLOTS) * FUNCTIONS
+        if len(cards) > most:
+            raise ConfigError(f"{len(cards)} PCI cards: this board takes {most}; leave some out")
+        for index, card in enumerate(cards):
+            number, place = divmod(index, len(CARD_SLOTS))
+            plugged, name = card.plug(self._outside), f"pci{CARD_SLOTS[place]:02x}.{number}"
+            pin = number % PINS                             # each slot's pins begin one PIRQ further
+            plugged.function.wire(pin + 1, partial(self.isa.set_pirq, (place + pin) % PINS, name))
+            self._plug(name, CARD_SLOTS[place], number, plugged.function)
+            self.devices |= {f"{name}.{part}": device for part, device in plugged.devices.items()}
+            self.attends.append(plugged.attend)
+
     def _plug(self, name: str, slot: int, number: int, function: PciFunction) -> None:
         self.pci.plug(slot, number, function)
+        self._add(name, function)
         self.functions[name] = function
 
     # -- decoding ------------------------------------------------------------------------------------------------

@@ -1,12 +1,16 @@
-"""What the devices of a board may reach: interrupt lines, the clock, memory, the wire of a serial port, the board's end."""
+"""What the devices of a board may reach: interrupt lines, the clock, memory, the wire of a serial port, the board's end;
+and what is plugged into it, as cards.
+"""
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from vmm.guest.devices.pci import PciFunction
 from vmm.guest.devices.time import Clock
+from vmm.guest.devices.window import Device
 from vmm.guest.disk import Disk
 
 
@@ -46,3 +50,26 @@ class Outside:
     reset: Callable[[], None]
     power_off: Callable[[], None]
     disk: Disk | None = None                                # on the first IDE channel
+    cards: tuple[Card, ...] = ()                            # in the PCI slots, in order
+
+
+# -- cards ---------------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True, slots=True)
+class Plugged:
+    """A card in its slot.  ``devices``: its parts with state beside the configuration space, by a short name.
+
+    ``attend`` is called between two runs, which is when a card may take what has come from outside the simulation.
+    """
+    function: PciFunction
+    devices: Mapping[str, Device] = field(default_factory=dict)
+    attend: Callable[[], None] = lambda: None
+
+
+class Card(Protocol):
+    """What a user can plug into a PCI slot: a description, from which each board makes devices of its own.
+
+    The interrupt is the function's: ``PciFunction.interrupt``.
+    """
+
+    def plug(self, outside: Outside, /) -> Plugged: ...

@@ -22,7 +22,7 @@ from vmm.guest.console import Console
 from vmm.guest.devices.malta_fpga import MaltaFpga
 from vmm.guest.disk import Disk
 from vmm.guest.image import Image
-from vmm.guest.outside import Memory, Outside
+from vmm.guest.outside import Card, Memory, Outside
 from vmm.guest.placement import Mode
 from vmm.host.machine import Machine
 from vmm.kvm.vcpu import Vcpu
@@ -51,6 +51,7 @@ class Request:
     page_shift: int | None = None
     start: datetime = SWITCHED_ON
     disk: Disk | None = None
+    cards: tuple[Card, ...] = ()                            # in PCI slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class BoardState:
         self._pins: dict[int, bool] = {}
         self._console_port = request.board.console
         outside = Outside(request.image.big_endian, clock, memory, request.start, self._pin, self._transmit,
-                          self._reset, self._power_off, request.disk)
+                          self._reset, self._power_off, request.disk, request.cards)
         self.built: Built = request.board.build(outside)
 
     def _pin(self, pin: int, level: bool) -> None:
@@ -137,7 +138,9 @@ class BoardState:
         self._finish(Ending(0, "the guest powered the board off"))
 
     def keys(self) -> None:
-        """Let what was typed reach the console's port."""
+        """Let what was typed reach the console's port, and the cards what has come for them."""
+        for attend in self.built.chipset.attends:
+            attend()
         typed = self.console.poll()
         if typed:
             self.built.uart(self._console_port).receive(typed)

@@ -1,8 +1,9 @@
 """PCI: functions with their configuration space, and the bus they are on.  (PCI Local Bus Specification 2.2, chapter 6)
 
 A function is a table of rows: what its configuration holds after reset, which bits software writes or clears, and which
-windows its base address registers place.  Invariant: a window is on the bus exactly while its space is enabled in the
-command register, at the address that its base register holds.
+windows its base address registers place.  Invariants: a window is on the bus exactly while its space is enabled in the
+command register, at the address that its base register holds; the interrupt line is up exactly while the interrupt bit
+of the status register is set and the command register does not disable it.
 """
 from __future__ import annotations
 
@@ -14,11 +15,14 @@ from vmm.guest.devices.window import Window, at_most, copied
 
 # fmt: off
 VENDOR, COMMAND, STATUS, REVISION, CLASS, HEADER, BASE0 = 0x00, 0x04, 0x06, 0x08, 0x09, 0x0E, 0x10
-SUBSYSTEM, LINE, PIN                                    = 0x2C, 0x3C, 0x3D
+SUBSYSTEM, CAPABILITIES, LINE, PIN                      = 0x2C, 0x34, 0x3C, 0x3D
 COMMAND_IO, COMMAND_MEMORY, COMMAND_MASTER              = 0x1, 0x2, 0x4
+COMMAND_NO_INTERRUPT                                    = 0x400
 COMMAND_ONES, STATUS_CLEARS                             = 0x0547, 0xF900
+STATUS_INTERRUPT, STATUS_CAPABILITIES                   = 0x08, 0x10
+MULTIFUNCTION                                           = 0x80
 # fmt: on
-SPACE = 256
+SPACE, OWN = 256, 0x40                                      # the configuration; where a header ends
 ABSENT = 0xFFFF_FFFF
 
 
@@ -52,9 +56,12 @@ class Identity:
     revision: int = 0
     multifunction: bool = False
     pin: int = 0                                            # 1 for INTA, 0 for none
+    subsystem: tuple[int, int] = (0, 0)                     # vendor, device
 
 
 class PciFunction:
+    regs = Window(span=SPACE)
+
     @dataclass(slots=True)
     class State:
         config: bytearray = field(default_factory=lambda: bytearray(SPACE), metadata=at_most(SPACE))
@@ -68,6 +75,8 @@ class PciFunction:
         self._io: Decoder | None = None
         self._memory: Decoder | None = None
         self._laid: dict[int, tuple[int, object]] = {}
+        self._line: Callable[[bool], None] = lambda _level: None
+        self._end = OWN                                     # of the capabilities so far
         self._fill()
 
     def _fill(self) -> None:
@@ -76,7 +85,8 @@ class PciFunction:
         self.row(COMMAND, 2, 0, ones=COMMAND_ONES)
         self.row(STATUS, 2, 0x0280, clears=STATUS_CLEARS)
         self.row(REVISION, 4, who.revision | who.class_code << 8)
-        self.row(HEADER, 1, 0x80 if who.multifunction else 0)
+        self.row(HEADER, 1, MULTIFUNCTION if who.multifunction else 0)
+        self.row(SUBSYSTEM, 4, who.subsystem[0] | who.subsystem[1] << 16)
         self.row(0x0C, 2, 0, ones=0xFFFF)                   # cache line, latency
         self.row(LINE, 2, who.pin << 8, ones=0xFF)
         for base in self.bases:
@@ -87,11 +97,45 @@ class PciFunction:
         for table, number in ((self.state.config, value), (self.ones, ones), (self.clears, clears)):
             table[at:at + size] = number.to_bytes(size, "little")
 
+    def capability(self, kind: int, body: bytes) -> int:
+        """Add a capability to the list; where it is."""
+        at, last = self._end, CAPABILITIES
+        while self.load(last, 1):
+            last = self.load(last, 1) + 1
+        self.row(last, 1, at)
+        self.row(at, 2, kind)
+        for offset, byte in enumerate(body, at + 2):
+            self.row(offset, 1, byte)
+        self.put(STATUS, 2, self.load(STATUS, 2) | STATUS_CAPABILITIES)
+        self._end = at + 2 + len(body) + 3 & ~3
+        return at
+
     def connect(self, io: Decoder, memory: Decoder) -> None:
         self._io, self._memory = io, memory
         self._place()
 
+    # -- the interrupt -------------------------------------------------------------------------------------------
+    def wire(self, pin: int, line: Callable[[bool], None]) -> None:
+        """Where the board leads its interrupt pin: 1 for INTA."""
+        self._line = line
+        self.row(PIN, 1, pin)
+
+    def interrupt(self, level: bool) -> None:
+        self.put(STATUS, 2, self.load(STATUS, 2) & ~STATUS_INTERRUPT | (STATUS_INTERRUPT if level else 0))
+        self._drive()
+
+    def _drive(self) -> None:
+        self._line(bool(self.load(STATUS, 2) & STATUS_INTERRUPT) and not self.command & COMMAND_NO_INTERRUPT)
+
     # -- configuration cycles ------------------------------------------------------------------------------------
+    @regs.read(0, count=SPACE // 4, step=4)
+    def word(self, index: int) -> int:
+        return self.load(4 * index, 4)
+
+    @regs.write(0, count=SPACE // 4, step=4)
+    def set_word(self, index: int, value: int) -> None:
+        self.store(4 * index, 4, value)
+
     def load(self, at: int, size: int) -> int:
         return int.from_bytes(self.state.config[at:at + size], "little")
 
@@ -100,7 +144,12 @@ class PciFunction:
         for offset, byte in enumerate(value.to_bytes(size, "little"), at):
             ones = self.ones[offset]
             config[offset] = (config[offset] & ~ones | byte & ones) & ~(byte & self.clears[offset])
+        self._settle()
+
+    def _settle(self) -> None:
+        """Everything that follows from the configuration."""
         self._place()
+        self._drive()
         self._changed()
 
     def put(self, at: int, size: int, value: int) -> None:
@@ -118,8 +167,7 @@ class PciFunction:
         fresh = copied(state)
         fresh.config[:] = fresh.config.ljust(SPACE, b"\0")
         self.state = fresh
-        self._place()
-        self._changed()
+        self._settle()
 
     # -- windows -------------------------------------------------------------------------------------------------
     def base(self, number: int) -> int:
@@ -156,6 +204,8 @@ class PciBus:
     def plug(self, slot: int, number: int, function: PciFunction) -> None:
         self.functions[slot, number] = function
         function.connect(self.io, self.memory)
+        if number and (first := self.functions.get((slot, 0))):
+            first.put(HEADER, 1, first.load(HEADER, 1) | MULTIFUNCTION)
 
     def at(self, address: int) -> PciFunction | None:
         """The function that a configuration address names."""

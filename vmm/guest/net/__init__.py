@@ -1,0 +1,1 @@
+"""What a guest's network card is plugged into."""
