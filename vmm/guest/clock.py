@@ -9,7 +9,7 @@ the same run has the same skips.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vmm.host.kernel.timers import Timer, TimerQueue
 
@@ -26,6 +26,8 @@ class Watch:
 
 
 class BoardClock:
+    """What it remembers is part of a snapshot: without it, the next skip would come later."""
+
     def __init__(self, timers: TimerQueue, now_ns: Callable[[], int], run_ahead: Callable[[int], None]) -> None:
         """``run_ahead``: let time pass to this nanosecond, or to what the machine must do before."""
         self._timers, self._now_ns, self._run_ahead = timers, now_ns, run_ahead
@@ -50,3 +52,9 @@ class BoardClock:
             self.skips += 1
             self._run_ahead(edge_ns)
             watch.last_ns = self._now_ns()
+
+    def save(self) -> dict[str, Watch]:
+        return {register: replace(watch) for register, watch in self._watches.items()}
+
+    def restore(self, watches: dict[str, Watch]) -> None:
+        self._watches = {register: replace(watch) for register, watch in watches.items()}

@@ -20,6 +20,7 @@ from vmm.guest.bus import BusError
 from vmm.guest.clock import BoardClock
 from vmm.guest.console import Console
 from vmm.guest.devices.malta_fpga import MaltaFpga
+from vmm.guest.devices.window import Stateful
 from vmm.guest.disk import Disk
 from vmm.guest.image import Image
 from vmm.guest.outside import Card, Memory, Outside
@@ -116,6 +117,11 @@ class BoardState:
         outside = Outside(request.image.big_endian, clock, memory, request.start, self._pin, self._transmit,
                           self._reset, self._power_off, request.disk, request.cards)
         self.built: Built = request.board.build(outside)
+
+    @property
+    def stateful(self) -> dict[str, Stateful]:
+        """All of the board that a snapshot has to keep, memory and disks aside; to be restored in this order."""
+        return {"clock": self.clock, **self.built.devices}
 
     def _pin(self, pin: int, level: bool) -> None:
         """Only changes reach the CPU; nothing on this board shares a pin."""

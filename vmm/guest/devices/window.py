@@ -101,15 +101,19 @@ def _indexed(action: Callable[..., Any], index: int) -> Callable[..., Any]:
     return call
 
 
-class Device(Protocol):
-    """What the bus and the snapshot need of a device.  ``save`` gives a copy; ``restore`` takes one."""
-
-    @property
-    def regs(self) -> Window: ...
+class Stateful(Protocol):
+    """What a snapshot needs.  ``save`` gives a copy; ``restore`` takes one."""
 
     def save(self) -> Any: ...                              # Any: each device has a State of its own
 
     def restore(self, state: Any) -> None: ...
+
+
+class Device(Stateful, Protocol):
+    """What the bus needs of a device besides."""
+
+    @property
+    def regs(self) -> Window: ...
 
 
 # -- state ---------------------------------------------------------------------------------------------------
