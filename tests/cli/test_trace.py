@@ -33,6 +33,19 @@ def test_a_trace_that_cannot_be(workplace: Path) -> None:
     assert "debugger" in refused(vmm("run", "--trace", "lines", "--gdb", "0"))
 
 
+def test_a_trace_is_refused_before_anything_is_made(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("a machine was made first")
+    monkeypatch.setattr("vmm.cli.run.make_system", never)
+    assert "cannot be written" in refused(vmm("run", "--trace", "nowhere/lines"))
+
+
+@pytest.mark.parametrize("limit", ["10", "10K"], ids=["at the end", "soon"])
+def test_a_trace_that_finds_the_disk_full(limit: str, workplace: Path) -> None:
+    ran = vmm("run", "--mode", "bare", "--trace", "/dev/full", "--max-insns", limit)
+    assert (ran.status, ran.err.count("\n")) == (125, 1) and "No space left" in ran.err
+
+
 class Typist:
     def __init__(self) -> None:
         self.asked = 0

@@ -5,6 +5,7 @@ decides only when ``--timeout`` ends a run.
 """
 from __future__ import annotations
 
+import errno
 import select
 import signal
 import time
@@ -13,13 +14,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from vmm.cli.terminal import Keyboard, wait_for_key
+from vmm.cli.keyboard import Keyboard
+from vmm.guest.console import ConsoleError
 from vmm.guest.system import System
 
 if TYPE_CHECKING:                                           # a run without a debugger need not load it
     from vmm.gdbstub.server import Server
 
-RAN_OUT = 124
+RAN_OUT, OUR_ERROR = 124, 125
+BY_SIGNAL = 128                                             # and the signal's number, as shells have it
+LOST = {                                                    # a console that is gone: as the signal for that would end us
+    errno.EPIPE: BY_SIGNAL + signal.SIGPIPE, errno.ECONNRESET: BY_SIGNAL + signal.SIGPIPE,
+    errno.EIO: BY_SIGNAL + signal.SIGHUP, errno.ENXIO: BY_SIGNAL + signal.SIGHUP,
+}
 WAIT_SECONDS = 0.05                                         # how long a key or a signal may go unnoticed
 FOREVER_TICKS = 1 << 34                                     # Count has wrapped: no timer is set either
 
@@ -108,7 +115,7 @@ class Free:
         elif self._keyboard.ended:
             self._idle_ticks += ticks(self._system) - now
         else:
-            wait_for_key(WAIT_SECONDS)
+            self._keyboard.wait(WAIT_SECONDS)
         if ticks(self._system) >= boundary:
             self._look_back()
 
@@ -150,7 +157,11 @@ def drive(driver: Driver, system: System, keyboard: Keyboard, limits: Limits) ->
     while not driver.finished:
         if early := _early(system, keyboard, limits, time.monotonic() - started):
             return early
-        driver.advance()
+        if keyboard.standing:
+            keyboard.wait(WAIT_SECONDS)
+            keyboard.pump()
+        else:
+            driver.advance()
     return _ended(system, limits)
 
 
@@ -158,14 +169,20 @@ def _early(system: System, keyboard: Keyboard, limits: Limits, seconds: float) -
     """What ends a run before the guest does."""
     if limits.signals:
         name = signal.Signals(limits.signals[0]).name
-        return Outcome(128 + limits.signals[0], "signal", f"ended by {name}")
+        return Outcome(BY_SIGNAL + limits.signals[0], "signal", f"ended by {name}")
     if keyboard.left:
-        return Outcome(0, "left", "left with Ctrl-A x")
+        return Outcome(0, "left", f"left with {keyboard.left}")
+    if keyboard.failure is not None:
+        return undelivered(keyboard.failure)
     if limits.max_insns is not None and (done := retired(system)) >= limits.max_insns:
         return Outcome(RAN_OUT, "max-insns", _limit(f"--max-insns {limits.max_insns}", f"{done:,} were executed", system))
     if limits.seconds is not None and seconds >= limits.seconds:
         return Outcome(RAN_OUT, "timeout", _limit(f"--timeout {limits.seconds:g}", "time is up", system))
     return None
+
+
+def undelivered(failure: ConsoleError) -> Outcome:
+    return Outcome(LOST.get(failure.number, OUR_ERROR), "console", str(failure))
 
 
 def _limit(option: str, found: str, system: System) -> str:

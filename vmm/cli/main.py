@@ -1,7 +1,8 @@
 """``vmm``: find the verb, parse its options, and turn every mistake into one line and status 125.
 
 Exit status: the guest's own; 0 when it powered off, or ``--until`` matched; 124 when a limit ran out;
-125 for an error of ours or a bad option; 130 or 143 when a signal ended the run.
+125 for an error of ours or a bad option; 129, 130 or 143 when a signal ended the run, 129 or 141 when the console's
+terminal or reader went away.
 """
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
 
@@ -87,7 +89,14 @@ def one_line(text: str) -> str:
 
 
 def complain(text: str) -> None:
-    print("vmm: " + one_line(text).encode("utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)
+    with suppress(OSError):                                 # the terminal is gone: there is nobody to tell
+        print("vmm: " + one_line(text).encode("utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)
+
+
+def abandon_stdout() -> None:
+    """Its reader is gone: what is still held must not fail again at the end of the process."""
+    with suppress(OSError):                                 # it has no descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -99,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(str(error))
         return MISTAKE
     except BrokenPipeError:                                 # the reader of a listing has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon_stdout()
         return 0
     except MemoryError:
         complain("the host has too little free memory for this guest; give it less with -m")

@@ -5,16 +5,18 @@ import io
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from socket import socket
 from typing import TextIO
 
 from vmm.cli.choose import make_system, request_from
-from vmm.cli.loop import Debugged, Driver, Free, Limits, Outcome, drive, listening
-from vmm.cli.main import complain
+from vmm.cli.keyboard import Keyboard, LineWatch
+from vmm.cli.loop import Debugged, Driver, Free, Limits, Outcome, drive, listening, undelivered
+from vmm.cli.main import abandon_stdout, complain
 from vmm.cli.options import GDB_PORT
+from vmm.cli.prompt import SystemMonitor
 from vmm.cli.report import as_json, figures, table
-from vmm.cli.terminal import Keyboard, LineWatch, interactive, keys, raw
+from vmm.cli.terminal import interactive, keys, raw
 from vmm.errors import ConfigError
 from vmm.guest.console import Console, StreamConsole, Tee, open_console
 from vmm.guest.system import Ending, Request, System
@@ -25,14 +27,13 @@ QUIET_ENDS = ("power-off", "until", "left", "idle")
 def main(options: Namespace) -> int:
     address = _gdb_address(options)
     request = request_from(options)
-    with _port(address) as listener:
+    with _trace(options) as trace, _port(address) as listener:
         run = Run(options, request)
-        with _trace(options) as trace, _console(options, run.keyboard), listening(run.limits.signals):
-            outcome = run.to_its_end(listener, trace)
-    if options.json:
-        print(as_json(figures(run.system), outcome, bytes(run.said)))
-    elif options.stats or options.IMAGE is None:
-        print(table(figures(run.system), outcome))
+        with listening(run.limits.signals):
+            with _console(options, run):
+                outcome = run.to_its_end(listener, trace)
+            outcome = run.delivered(outcome)
+    _report(options, run, outcome)
     if outcome.cause not in QUIET_ENDS:
         complain(("guest fault: " if outcome.cause == "fault" else "") + outcome.text)
     return outcome.status
@@ -76,6 +77,24 @@ class Run:
     def _drive(self, driver: Driver) -> Outcome:
         return drive(driver, self.system, self.keyboard, self.limits)
 
+    def delivered(self, outcome: Outcome) -> Outcome:
+        """The guest's last words may have been lost when the console was closed; other mishaps come first."""
+        failure = self.keyboard.failure
+        return undelivered(failure) if failure is not None and outcome.cause in QUIET_ENDS else outcome
+
+
+def _report(options: Namespace, run: Run, outcome: Outcome) -> None:
+    """To standard output, if there still is one."""
+    if run.keyboard.failure is not None and options.serial == "stdio":
+        abandon_stdout()
+    try:
+        if options.json:
+            print(as_json(figures(run.system), outcome, bytes(run.said)), flush=True)
+        elif options.stats or options.IMAGE is None:
+            print(table(figures(run.system), outcome), flush=True)
+    except OSError:
+        abandon_stdout()
+
 
 def _gdb_address(options: Namespace) -> str | None:
     if options.gdb_usual and options.gdb is not None:
@@ -96,10 +115,21 @@ def _trace(options: Namespace) -> Iterator[TextIO | None]:
     try:
         out = open(options.trace, "w")
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(f"--trace {options.trace}: cannot be written: {reason}; give a file that can") from None
-    with out:
+        raise _unwritable(options, error) from None
+    try:
         yield out
+        try:
+            out.flush()
+        except OSError as error:
+            raise _unwritable(options, error) from None
+    finally:
+        with suppress(OSError):                             # a full disk has been told
+            out.close()
+
+
+def _unwritable(options: Namespace, error: Exception) -> ConfigError:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return ConfigError(f"--trace {options.trace}: cannot be written: {reason}; give a file that can")
 
 
 @contextmanager
@@ -114,17 +144,19 @@ def _port(address: str | None) -> Iterator[socket | None]:
 
 
 @contextmanager
-def _console(options: Namespace, keyboard: Keyboard) -> Iterator[None]:
+def _console(options: Namespace, run: Run) -> Iterator[None]:
     person = interactive(options.serial) and not options.json
     silent = options.json and options.serial == "stdio"
-    console = _keys_only() if silent else open_console(options.serial)
-    keyboard.connect(console, escapes=person)
+    console, keyboard = _keys_only() if silent else open_console(options.serial), run.keyboard
+    keyboard.connect(console, SystemMonitor(run.system) if person else None)
     try:
         with raw(person):
             yield
-            console.flush()
+            if person:
+                keyboard.own_line()                         # what is said next is said by others
+            keyboard.flush()
     finally:
-        console.close()
+        keyboard.close()
 
 
 def _keys_only() -> Console:

@@ -7,17 +7,31 @@ lost in silence.
 """
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
 import sys
 from collections.abc import Callable
-from typing import Protocol
+from contextlib import suppress
+from typing import Protocol, runtime_checkable
 
 from vmm.errors import ConfigError
 
 HELD_BYTES = 4096                                           # written out at a new line, or when so many wait
 CONNECT_SECONDS = 10.0
+GONE = {                                                    # reasons that are no mistake of the user's
+    errno.EPIPE: "its reader is gone", errno.EIO: "its terminal is gone",
+    errno.ECONNRESET: "its peer is gone", errno.ENXIO: "its terminal is gone",
+}
+
+
+class ConsoleError(ConfigError):
+    """What the guest wrote cannot be delivered.  ``number``: the host's reason, 0 if it gave none."""
+
+    def __init__(self, text: str, number: int = 0) -> None:
+        super().__init__(text)
+        self.number = number
 
 
 class Console(Protocol):
@@ -30,6 +44,19 @@ class Console(Protocol):
     def flush(self) -> None: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Waitable(Protocol):
+    """A console whose keys come from a descriptor, so that one can wait for them."""
+
+    @property
+    def descriptor(self) -> int | None:
+        """What to wait on; None while no key can come from there."""
+
+    @property
+    def keys_ended(self) -> bool:
+        """No more keys can come, ever: end of file on the input, or no input at all."""
 
 
 class Writer(Protocol):
@@ -119,8 +146,11 @@ class StreamConsole:
 
     @property
     def keys_ended(self) -> bool:
-        """Whether no more keys can come: end of file on the input, or no input at all."""
         return self._keys is None
+
+    @property
+    def descriptor(self) -> int | None:
+        return self._keys
 
     def put(self, byte: int) -> None:
         self._held.append(byte)
@@ -146,14 +176,15 @@ class StreamConsole:
             self._output.write(held)
             self._output.flush()
         except (OSError, ValueError) as error:              # ValueError: the stream is closed
-            raise _cannot(self._name, "written", error) from None
+            raise _undelivered(self._name, error) from None
 
     def close(self) -> None:
         try:
             self.flush()
         finally:
             if self._owns_output:
-                self._output.close()
+                with suppress(OSError, ValueError):         # what it could not write is told once
+                    self._output.close()
 
 
 class TcpConsole(StreamConsole):
@@ -220,3 +251,9 @@ KINDS: dict[str, tuple[bool, Callable[[str, str], Console]]] = {        # takes 
 def _cannot(name: str, done: str, error: Exception) -> ConfigError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else error
     return ConfigError(f"{name}: cannot be {done}: {reason}; choose another console")
+
+
+def _undelivered(name: str, error: Exception) -> ConsoleError:
+    number = error.errno or 0 if isinstance(error, OSError) else 0
+    text = f"{name}: {GONE[number]}" if number in GONE else str(_cannot(name, "written", error))
+    return ConsoleError(text, number)

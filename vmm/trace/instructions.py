@@ -12,6 +12,7 @@ from vmm.debug.snapshot import PAGE
 from vmm.debug.view import View
 from vmm.debug.worlds import GUEST, Worlds
 from vmm.engine.cpu import Cpu
+from vmm.errors import ConfigError
 from vmm.gdbstub.target import MemoryFault, ThreadId
 from vmm.guest.system import System
 
@@ -37,9 +38,15 @@ class InstructionTrace:
         text, before, retired = self._line(cpu), cpu.ticks, cpu.retired
         self._system.step(cpu.number)
         if cpu.retired != retired:
-            self._out.write(text)
+            self._write(text)
         if cpu.ticks == before and self._system.ending is None:
             self._system.run(before + 1)                   # it waits: let time pass
+
+    def _write(self, text: str) -> None:
+        try:
+            self._out.write(text)
+        except OSError as error:
+            raise ConfigError(f"--trace: cannot be written: {error.strerror}; make room, or limit the run") from None
 
     def _line(self, cpu: Cpu) -> str:
         thread = self._worlds.thread_on(cpu.number)
