@@ -38,10 +38,10 @@ def test_asids_start_at_0x101_and_a_new_cycle_starts_with_an_empty_tlb() -> None
     """Golden row ASID of section F."""
     kernel = boot()
     contexts, mm = kernel.contexts, kernel.new_mm()
-    contexts.cache[0] = 0x100
+    contexts.cache[0].store(0x100)
     contexts.get_new(0, mm)
     assert mm.context(0) == 0x101
-    contexts.cache[0] = 0x1FF
+    contexts.cache[0].store(0x1FF)
     flushes = kernel.tlbs[0].flushes
     contexts.get_new(0, mm)
     assert (mm.context(0), contexts.tag(0, mm), kernel.tlbs[0].flushes) == (0x200, 0, flushes + 1)
@@ -56,7 +56,7 @@ def test_a_stale_version_is_renewed_at_the_switch_and_a_current_one_kept() -> No
     contexts.switch(0, kernel.init_mm)
     contexts.switch(0, mm)
     assert mm.context(0) == first
-    contexts.cache[0] += 0x100
+    contexts.cache[0].store(contexts.cache[0].load() + 0x100)
     contexts.switch(0, mm)
     assert mm.context(0) == first + 0x101
     assert kernel.cpus[0].root[EntryHi] & 0xFF == mm.context(0) & 0xFF

@@ -92,6 +92,7 @@ class Cpu(Protocol):
     def skip_to(self, ticks: int) -> None: ...  # idle, no instruction executed; timers move on
     def pass_time(self, until: int) -> None: ...  # the same, but not past the CPU's own next timer event
     def set_interrupt(self, line: int, up: bool) -> None: ...
+    def invalidate_for_all(self, va: int, how: int, mmid: int) -> None: ...  # this CPU's part in a GINVT of root's
 
     # As MFC0, MTC0, MFGC0 and MTGC0 in root kernel mode: live Count, write masks, and what a write does beside.
     def mfc0(self, register: type[Register]) -> int: ...

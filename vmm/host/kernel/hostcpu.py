@@ -70,6 +70,9 @@ class HostCpu:
     def set_interrupt(self, line: int, up: bool) -> None:
         self.core.set_interrupt(line, up)
 
+    def invalidate_for_all(self, va: int, how: int, mmid: int) -> None:
+        self.core.engine.service(self.state, "invalidate_for_all", va, how, mmid, 0)
+
     def skip_to(self, ticks: int) -> None:
         """Idle until then; a Compare match on the way is seen at the next look."""
         self.state.idle_ticks += ticks - self.state.ticks

@@ -6,6 +6,7 @@ else is here.  (rows HM-5, HM-52, EN-1..EN-3, VZ-4; mips.md 5.2)
 """
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -33,7 +34,8 @@ from vmm.arch.models import CpuModel
 from vmm.arch.rows import available
 from vmm.arch.text import Mnemonics, assemble_line
 from vmm.engine.cpu import TlbEntry
-from vmm.host.kernel.contexts import ASID_MASK, AsidContexts, Mm, mm_bytes
+from vmm.host.kernel.asids import ASID_MASK, AsidContexts
+from vmm.host.kernel.contexts import Mm, SteppedContexts, mm_bytes
 from vmm.host.kernel.cpu import Cpu, Ram
 from vmm.host.kernel.hostcpu import HostCpu
 from vmm.host.kernel.layout import (
@@ -47,6 +49,7 @@ from vmm.host.kernel.layout import (
     read_features,
 )
 from vmm.host.kernel.memory import CKSEG0, PageAllocator, kernel_address, physical_address
+from vmm.host.kernel.mmu import KernelMmu
 from vmm.host.kernel.pagetable import Geometry, InvalidTables, PageTable
 from vmm.host.kernel.refill import POINTER_SHIFT
 from vmm.host.kernel.scheduler import IPI_LINE, QUANTUM_TICKS, TIMER_LINE, Scheduler
@@ -93,7 +96,9 @@ class Kernel:
         self._slab: list[int] = [0, 0]  # next free byte, end
         self.tlbs = [HostTlb(cpu, page_shift, TlbEntry, self._pgd_setter(n), tlbinv=self.features.tlbinv)
                      for n, cpu in enumerate(self.cpus)]
-        self.contexts = AsidContexts(self.cpus, self.tlbs)
+        self.mmu_counts: Counter[str] = Counter()
+        self.mmus = [KernelMmu(tlb, self._invalidate_for_all, self.mmu_counts) for tlb in self.tlbs]
+        self.contexts: SteppedContexts = AsidContexts(self.mmus)
         self.symbols: dict[str, int] = {}
         self.code: list[Code] = []
         self.plan = self._place_helpers()
@@ -127,6 +132,10 @@ class Kernel:
         """Drop this CPU's entry for the page pair of ``va`` (TL-2); nothing to do if the mm never ran here."""
         if mm.context(cpu):
             self.tlbs[cpu].flush_page(va, self.contexts.tag(cpu, mm))
+
+    def _invalidate_for_all(self, va: int, how: int, mmid: int) -> None:
+        for cpu in self.cpus:
+            cpu.invalidate_for_all(va, how, mmid)
 
     # Code
 

@@ -1,0 +1,59 @@
+"""What a CPU of the host does with its MMU when the kernel says so: loads a space, flushes, invalidates for all.
+
+Invariant: ``loaded`` is the space whose page directory the CPU has; GINVT has reached every CPU when it returns, so that
+SYNC has nothing to wait for and is only counted.  (rows HM-10..HM-13, HM-37)
+"""
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from vmm.arch.cp0.registers import EntryHi, MemoryMapID
+from vmm.host.kernel.contexts import Mm
+from vmm.host.kernel.memory import kernel_address
+from vmm.host.kernel.tlb import HostTlb
+
+InvalidateForAll = Callable[[int, int, int], None]
+"""(va, how, mmid): GINVT's part on every CPU."""
+
+
+class KernelMmu:
+    """``counts`` is of all CPUs, by what was done."""
+
+    def __init__(self, tlb: HostTlb, invalidate_for_all: InvalidateForAll, counts: Counter[str]) -> None:
+        self.tlb, self.counts = tlb, counts
+        self._invalidate_for_all = invalidate_for_all
+        self._loaded: Mm | None = None
+
+    def flush_all(self) -> None:
+        self.counts["local_flush_all"] += 1
+        self.tlb.flush_all()
+
+    def loaded(self) -> Mm | None:
+        return self._loaded
+
+    def load(self, mm: Mm) -> None:
+        self.tlb.set_pgd(kernel_address(mm.table.pgd))
+        self._loaded = mm
+
+    def set_asid(self, number: int) -> None:
+        self.tlb.cpu.root[EntryHi] = number
+
+    def set_mmid(self, number: int) -> None:
+        self.tlb.cpu.root[MemoryMapID] = number
+
+    def mmid(self) -> int:
+        return self.tlb.cpu.root[MemoryMapID]
+
+    def ginvt(self, how: int, va: int) -> None:
+        self.counts["ginvt"] += 1
+        self._invalidate_for_all(va, how, self.mmid())
+
+    def sync_ginv(self) -> None:
+        self.counts["sync"] += 1
+
+    def stop_walker(self) -> None:
+        """The host refills by software: nothing fills the TLB while the kernel runs (HM-13)."""
+
+    def start_walker(self) -> None:
+        """Nothing was stopped."""
