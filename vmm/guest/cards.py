@@ -1,0 +1,78 @@
+"""The cards that a user can plug in: each a description, from which a board makes a virtio function of its own."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vmm.guest.console import Console
+from vmm.guest.devices.virtio.blk import Disk, VirtioBlk
+from vmm.guest.devices.virtio.console import VirtioConsole
+from vmm.guest.devices.virtio.function import VirtioFunction
+from vmm.guest.devices.virtio.net import VirtioNet
+from vmm.guest.devices.virtio.rng import VirtioRng
+from vmm.guest.devices.virtio.transport import VirtioDevice
+from vmm.guest.net.link import Link
+from vmm.guest.outside import Outside, Plugged
+
+MAC = bytes.fromhex("525400123456")
+"""The usual one: locally administered, as other machine monitors have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskCard:
+    disk: Disk
+    serial: str = "vmm"
+    read_only: bool = False
+
+    def plug(self, outside: Outside) -> Plugged:
+        return _plugged(outside, VirtioBlk(self.disk, self.serial, self.read_only))
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkCard:
+    link: Link
+    mac: bytes = MAC
+
+    def plug(self, outside: Outside) -> Plugged:
+        card = VirtioNet(self.mac, self.link)
+
+        def attend() -> None:
+            self.link.attend()
+            card.receive(self.link.poll())
+        return _plugged(outside, card, attend)
+
+
+@dataclass(frozen=True, slots=True)
+class EntropyCard:
+    """``seed``: of the stream of numbers, so that a run can be had again."""
+    seed: int = 0
+
+    def plug(self, outside: Outside) -> Plugged:
+        return _plugged(outside, VirtioRng(self.seed))
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleCard:
+    console: Console
+
+    def plug(self, outside: Outside) -> Plugged:
+        card = VirtioConsole(self.console.put)
+
+        def attend() -> None:
+            self.console.flush()                            # a prompt does not end its line
+            if card.room >= LARGEST_POLL:
+                card.receive(self.console.poll())
+        return _plugged(outside, card, attend)
+
+
+LARGEST_POLL = 1 << 15
+"""More bytes than a console gives at once."""
+
+
+def _nothing() -> None:
+    """No part of most cards comes from outside."""
+
+
+def _plugged(outside: Outside, device: VirtioDevice, attend: Callable[[], None] = _nothing) -> Plugged:
+    function = VirtioFunction(device, outside.memory)
+    return Plugged(function, {"transport": function.transport, "device": device}, attend)
