@@ -10,7 +10,10 @@ from functools import partial
 
 from vmm.errors import ConfigError
 from vmm.guest.bus import Bus, Piece, Unclaimed
+from vmm.guest.devices.fdc37m81x import Configuration
 from vmm.guest.devices.gt64120 import IO, ISD, MEMORY0, MEMORY1, Gt64120
+from vmm.guest.devices.i8042 import I8042, CommandPort
+from vmm.guest.devices.i8237 import I8237, PageRegisters
 from vmm.guest.devices.i8254 import I8254, PortB
 from vmm.guest.devices.i8259 import I8259, TriggerModes
 from vmm.guest.devices.ide import IdeChannel
@@ -18,13 +21,14 @@ from vmm.guest.devices.mc146818 import Mc146818
 from vmm.guest.devices.pci import COMMAND_MASTER, COMMAND_ONES, Identity, PciBus, PciFunction
 from vmm.guest.devices.piix4 import PIRQ, IsaBridge, PowerFunction, PowerManagement, ResetControl, SmBus, Uhci, usb
 from vmm.guest.devices.piix4_ide import BusMaster, ControlPort, IdeFunction
+from vmm.guest.devices.ps2 import Keyboard, Mouse
 from vmm.guest.devices.window import Device
 from vmm.guest.outside import CpuPin, Line, Outside
 
 INTERRUPT_PIN = 2                                           # of the CPU: the interrupt controllers' output
 ISA_PORTS, PCI_MEMORY = 0x1_0000_0000, 0x1_0000_0000        # sizes of the PCI address spaces
 CASCADE = 2
-IDE_IRQS = 14, 15
+KEYBOARD_IRQS, IDE_IRQS = (1, 12), (14, 15)
 ISA_EDGE_ONLY = 0x07, 0x21                                  # inputs that cannot be level-triggered: 0, 1, 2; 8, 13
 SOUTH_BRIDGE = 10                                           # its slot
 CARD_SLOTS = range(18, 22)
@@ -52,6 +56,8 @@ class MaltaChipset:
         self._decoded: list[Piece] = []
         self._interrupts()
         self._clocks()
+        self._dma()
+        self._super_io()
         self._south_bridge()
         self._cards()
         self.gt = Gt64120(self._big, self.pci, self.controllers[0].acknowledge, self._decode)
@@ -81,10 +87,10 @@ class MaltaChipset:
             self.set_irq(line.irq, level)
 
     # -- parts -------------------------------------------------------------------------------------------------
-    def _add(self, name: str, device: Device, port: int | None = None) -> None:
+    def _add(self, name: str, device: Device, port: int | None = None, shift: int = 0) -> None:
         self.devices[name] = device
         if port is not None:
-            self.io.attach(port, device)
+            self.io.attach(port, device, shift)
 
     def _clocks(self) -> None:
         clock = self._outside.clock
@@ -92,6 +98,18 @@ class MaltaChipset:
         self._add("pit", timer, 0x40)
         self._add("portb", PortB(clock, timer), 0x61)
         self._add("rtc", Mc146818(clock, partial(self.set_irq, 8), self._outside.start), 0x70)
+
+    def _dma(self) -> None:
+        self._add("dma1", I8237(), 0x00)
+        self._add("dma2", I8237(), 0xC0, shift=1)
+        self._add("dmapages", PageRegisters(), 0x80)
+
+    def _super_io(self) -> None:
+        """Its serial ports are rows of the board."""
+        keyboard = I8042(Keyboard(), Mouse(), *(partial(self.set_irq, irq) for irq in KEYBOARD_IRQS))
+        self._add("i8042", keyboard, 0x60)
+        self._add("i8042cmd", CommandPort(keyboard), 0x64)
+        self._add("superio", Configuration(), 0x3F0)
 
     def _south_bridge(self) -> None:
         self.pci = PciBus(self.io, self.memory)

@@ -45,8 +45,9 @@ def check_limits(name: str, state: Any) -> None:
     assert is_dataclass(state)
     for row in fields(state):
         value = getattr(state, row.name)
-        if isinstance(value, tuple):
-            for part in value:
+        parts = value if isinstance(value, tuple) else (value,)
+        if all(is_dataclass(part) for part in parts):
+            for part in parts:
                 check_limits(f"{name}.{row.name}", part)
         else:
             assert row.type == "bool" or {"ones", "limit"} & row.metadata.keys(), f"{name}.{row.name} has no limits"
