@@ -36,7 +36,8 @@ of the instruction; it becomes a Word by ``m.signed`` or ``m.unsigned``, or name
 ``m.link(f)``                             gpr[f] := pc + 8; ``f`` a field or an int
 ``m.load(address, size)``                 zero-extended Word of 1, 2, 4 or 8 bytes, naturally aligned, else AdEL
 ``m.store(address, size, word)``          the same for stores, AdES
-``m.store_masked(address, size, w, k)``   aligned store of only the bits that are set in the Word ``k``
+``m.load_unit(address, size)``            of the aligned unit that the address lies in; a fault shows the address itself
+``m.store_unit(address, size, w, k)``     the same: store only the bits that are set in the Word ``k``
 ``m.load_linked(address, size)``          ``m.store_conditional(address, size, word)`` gives the flag as a Word
 ``m.lane(address, size)``                 a Word: how many bytes of the aligned ``size``-byte unit lie before this
                                           address, counted from its most significant byte

@@ -178,26 +178,37 @@ class InlineEmitter(HostArithmetic):
     def load(self, address: Word, size: int) -> Word:
         if self.slow:
             return self.outside(memory.load, address, self.const(size))
+        return self._read(self._pointer(self._hit(address, size, TAG_LOAD)), size)
+
+    def _read(self, pointer: str, size: int) -> Word:
         bits = LINE_BITS[size]
-        raw = self.named(f"load {bits}, ptr {self._pointer(self._hit(address, size, TAG_LOAD))}, align 1")
-        raw = self._swapped(raw, size)
+        raw = self._swapped(self.named(f"load {bits}, ptr {pointer}, align 1"), size)
         return Word(self, raw) if size == 8 else self.word_of(f"zext {bits} {raw} to i64")
 
     def store(self, address: Word, size: int, word: Word) -> None:
         if self.slow:
             self.touches_memory = True
-            self.outside(memory.store, address, self.const(size), word, self.const(-1))
+            self.outside(memory.store, address, self.const(size), word)
             return
+        self._write(self._pointer(self._hit(address, size, TAG_STORE)), size, word)
+
+    def _write(self, pointer: str, size: int, word: Word) -> None:
         bits = LINE_BITS[size]
-        pointer = self._pointer(self._hit(address, size, TAG_STORE))
         low = word.text if size == 8 else self.named(f"trunc i64 {word.text} to {bits}")
         self.line(f"store {bits} {self._swapped(low, size)}, ptr {pointer}, align 1")
 
-    def store_masked(self, address: Word, size: int, word: Word, mask: Word) -> None:
+    def load_unit(self, address: Word, size: int) -> Word:
         if self.slow:
-            self.outside(memory.store, address, self.const(size), word, mask)
+            return self.outside(memory.load_unit, address, self.const(size))
+        return self.load(address & -size, size)
+
+    def store_unit(self, address: Word, size: int, word: Word, mask: Word) -> None:
+        if self.slow:
+            self.touches_memory = True
+            self.outside(memory.store_unit, address, self.const(size), word, mask)
             return
-        raise Heavy
+        pointer = self._pointer(self._hit(address & -size, size, TAG_STORE))
+        self._write(pointer, size, self._read(pointer, size) & ~mask | word & mask)
 
     def load_vector(self, number: FieldRef, address: Word, size: int) -> None:
         """``size`` bytes are a lane.  The whole vector lies on one page that the soft TLB knows, or the slow handler."""
@@ -427,10 +438,13 @@ class HeavyEmitter(FunctionEmitter):
         return self.call(memory.load, address, self.const(size))
 
     def store(self, address: Word, size: int, word: Word) -> None:
-        self.call(memory.store, address, self.const(size), word, self.const(-1))
+        self.call(memory.store, address, self.const(size), word)
 
-    def store_masked(self, address: Word, size: int, word: Word, mask: Word) -> None:
-        self.call(memory.store, address, self.const(size), word, mask)
+    def load_unit(self, address: Word, size: int) -> Word:
+        return self.call(memory.load_unit, address, self.const(size))
+
+    def store_unit(self, address: Word, size: int, word: Word, mask: Word) -> None:
+        self.call(memory.store_unit, address, self.const(size), word, mask)
 
     def load_linked(self, address: Word, size: int) -> Word:
         return self.call(memory.load_linked, address, self.const(size))

@@ -311,10 +311,13 @@ class Numbers(VectorWords):
         if page is not None and not int(address) % size:
             self.poke(Word(page | address % PAGE), size, word)
             return
-        self.call(memory.store, address, size, word, MASK)
+        self.call(memory.store, address, size, word)
 
-    def store_masked(self, address: Word, size: int, word: Word, mask: Word) -> None:
-        self.call(memory.store, address, size, word, mask)
+    def load_unit(self, address: Word, size: int) -> Word:
+        return self.call(memory.load_unit, address, size)  # type: ignore[no-any-return]
+
+    def store_unit(self, address: Word, size: int, word: Word, mask: Word) -> None:
+        self.call(memory.store_unit, address, size, word, mask)
 
     def load_linked(self, address: Word, size: int) -> Word:
         return self.call(memory.load_linked, address, size)  # type: ignore[no-any-return]

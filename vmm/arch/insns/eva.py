@@ -9,8 +9,6 @@ from vmm.arch.privileged import memory
 from vmm.arch.rows import Family
 
 eva = Family("eva")
-LAST = -1
-"""All bits of a store."""
 
 
 def insn(code, syntax, operand="rt", **more):
@@ -26,8 +24,16 @@ def load(m, address, size):
     return m.call(memory.load_as_user, address, m.const(size))
 
 
-def store(m, address, size, word, mask):
-    m.call(memory.store_as_user, address, m.const(size), word, mask)
+def store(m, address, size, word):
+    m.call(memory.store_as_user, address, m.const(size), word)
+
+
+def load_unit(m, address):
+    return m.call(memory.load_unit_as_user, address, m.const(4))
+
+
+def store_unit(m, address, word, mask):
+    m.call(memory.store_unit_as_user, address, m.const(4), word, mask)
 
 
 @insn("101100", "lbe")
@@ -57,17 +63,17 @@ def lwe(m, base, rt, offset):
 
 @insn("011100", "sbe")
 def sbe(m, base, rt, offset):
-    store(m, effective(m, base, offset), 1, m.gpr[rt], m.const(LAST))
+    store(m, effective(m, base, offset), 1, m.gpr[rt])
 
 
 @insn("011101", "she")
 def she(m, base, rt, offset):
-    store(m, effective(m, base, offset), 2, m.gpr[rt], m.const(LAST))
+    store(m, effective(m, base, offset), 2, m.gpr[rt])
 
 
 @insn("011111", "swe")
 def swe(m, base, rt, offset):
-    store(m, effective(m, base, offset), 4, m.gpr[rt], m.const(LAST))
+    store(m, effective(m, base, offset), 4, m.gpr[rt])
 
 
 @insn("101110", "lle")
@@ -84,28 +90,28 @@ def sce(m, base, rt, offset):
 def lwle(m, base, rt, offset):
     address = effective(m, base, offset)
     kept = m.lane(address, 4) << 3                             # as LWL
-    m.gpr[rt] = m.word(load(m, address & ~3, 4).shl(kept) | m.gpr[rt] & m.const(1).shl(kept) - 1)
+    m.gpr[rt] = m.word(load_unit(m, address).shl(kept) | m.gpr[rt] & m.const(1).shl(kept) - 1)
 
 
 @insn("011010", "lwre", until=6)
 def lwre(m, base, rt, offset):
     address = effective(m, base, offset)
     unused = m.const(24) - (m.lane(address, 4) << 3)           # as LWR
-    m.gpr[rt] = m.word(load(m, address & ~3, 4).shr(unused) | m.gpr[rt] & ~m.const(0xFFFF_FFFF).shr(unused))
+    m.gpr[rt] = m.word(load_unit(m, address).shr(unused) | m.gpr[rt] & ~m.const(0xFFFF_FFFF).shr(unused))
 
 
 @insn("100001", "swle", until=6)
 def swle(m, base, rt, offset):
     address = effective(m, base, offset)
     before = m.lane(address, 4) << 3
-    store(m, address & ~3, 4, m.unsigned(m.gpr[rt], 32).shr(before), m.const(0xFFFF_FFFF).shr(before))
+    store_unit(m, address, m.unsigned(m.gpr[rt], 32).shr(before), m.const(0xFFFF_FFFF).shr(before))
 
 
 @insn("100010", "swre", until=6)
 def swre(m, base, rt, offset):
     address = effective(m, base, offset)
     unused = m.const(24) - (m.lane(address, 4) << 3)
-    store(m, address & ~3, 4, m.unsigned(m.gpr[rt].shl(unused), 32), m.unsigned(m.const(0xFFFF_FFFF).shl(unused), 32))
+    store_unit(m, address, m.unsigned(m.gpr[rt].shl(unused), 32), m.unsigned(m.const(0xFFFF_FFFF).shl(unused), 32))
 
 
 @insn("011011", "cachee", "op")

@@ -74,7 +74,7 @@ def sd(m, base, rt, offset):
 def lwl(m, base, rt, offset):
     address = effective(m, base, offset)
     kept = m.lane(address, 4) << 3                             # how many low bits of rt stay
-    unit = m.load(address & ~3, 4)
+    unit = m.load_unit(address, 4)
     m.gpr[rt] = m.word(unit.shl(kept) | m.gpr[rt] & m.const(1).shl(kept) - 1)
 
 
@@ -82,7 +82,7 @@ def lwl(m, base, rt, offset):
 def lwr(m, base, rt, offset):
     address = effective(m, base, offset)
     unused = m.const(24) - (m.lane(address, 4) << 3)           # low bits of the unit, after the address
-    unit = m.load(address & ~3, 4)
+    unit = m.load_unit(address, 4)
     m.gpr[rt] = m.word(unit.shr(unused) | m.gpr[rt] & ~m.const(0xFFFF_FFFF).shr(unused))
 
 
@@ -90,22 +90,22 @@ def lwr(m, base, rt, offset):
 def swl(m, base, rt, offset):
     address = effective(m, base, offset)
     before = m.lane(address, 4) << 3
-    m.store_masked(address & ~3, 4, m.unsigned(m.gpr[rt], 32).shr(before), m.const(0xFFFF_FFFF).shr(before))
+    m.store_unit(address, 4, m.unsigned(m.gpr[rt], 32).shr(before), m.const(0xFFFF_FFFF).shr(before))
 
 
 @memory.insn("101110 base:5 rt:5 offset:16", "swr {rt}, {offset}({base})", until=6)
 def swr(m, base, rt, offset):
     address = effective(m, base, offset)
     unused = m.const(24) - (m.lane(address, 4) << 3)
-    m.store_masked(address & ~3, 4, m.unsigned(m.gpr[rt].shl(unused), 32),
-                   m.unsigned(m.const(0xFFFF_FFFF).shl(unused), 32))
+    m.store_unit(address, 4, m.unsigned(m.gpr[rt].shl(unused), 32),
+                 m.unsigned(m.const(0xFFFF_FFFF).shl(unused), 32))
 
 
 @memory.insn("011010 base:5 rt:5 offset:16", "ldl {rt}, {offset}({base})", bits=64, until=6)
 def ldl(m, base, rt, offset):
     address = effective(m, base, offset)
     kept = m.lane(address, 8) << 3
-    unit = m.load(address & ~7, 8)
+    unit = m.load_unit(address, 8)
     m.gpr[rt] = unit.shl(kept) | m.gpr[rt] & m.const(1).shl(kept) - 1
 
 
@@ -113,7 +113,7 @@ def ldl(m, base, rt, offset):
 def ldr(m, base, rt, offset):
     address = effective(m, base, offset)
     unused = m.const(56) - (m.lane(address, 8) << 3)
-    unit = m.load(address & ~7, 8)
+    unit = m.load_unit(address, 8)
     m.gpr[rt] = unit.shr(unused) | m.gpr[rt] & ~(~m.const(0)).shr(unused)
 
 
@@ -121,14 +121,14 @@ def ldr(m, base, rt, offset):
 def sdl(m, base, rt, offset):
     address = effective(m, base, offset)
     before = m.lane(address, 8) << 3
-    m.store_masked(address & ~7, 8, m.gpr[rt].shr(before), (~m.const(0)).shr(before))
+    m.store_unit(address, 8, m.gpr[rt].shr(before), (~m.const(0)).shr(before))
 
 
 @memory.insn("101101 base:5 rt:5 offset:16", "sdr {rt}, {offset}({base})", bits=64, until=6)
 def sdr(m, base, rt, offset):
     address = effective(m, base, offset)
     unused = m.const(56) - (m.lane(address, 8) << 3)
-    m.store_masked(address & ~7, 8, m.gpr[rt].shl(unused), (~m.const(0)).shl(unused))
+    m.store_unit(address, 8, m.gpr[rt].shl(unused), (~m.const(0)).shl(unused))
 
 
 @memory.insn("110000 base:5 rt:5 offset:16", "ll {rt}, {offset}({base})", until=6)

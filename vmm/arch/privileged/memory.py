@@ -68,8 +68,24 @@ def load(m: AnyMachine, va: AnyMachine, size: AnyMachine) -> AnyMachine:
 
 
 def load_aligned(m: AnyMachine, va: AnyMachine, size: AnyMachine) -> AnyMachine:
+    return m.call(load_found, m.call(physical, va, m.const(LOAD), size), size)
+
+
+def unit(m: AnyMachine, va: AnyMachine, size: AnyMachine, access: AnyMachine) -> AnyMachine:
+    """The physical address of the aligned unit that an address lies in; BadVAddr is the address (volume II, LWL)."""
     s = m.state
-    pa = m.call(physical, va, m.const(LOAD), size)
+    pa = m.call(physical, va, access, m.const(1)) & -size
+    s.access_va = s.access_va & -size
+    return pa
+
+
+def load_unit(m: AnyMachine, va: AnyMachine, size: AnyMachine) -> AnyMachine:
+    return m.call(load_found, m.call(unit, va, size, m.const(LOAD)), size)
+
+
+def load_found(m: AnyMachine, pa: AnyMachine, size: AnyMachine) -> AnyMachine:
+    """The rest of a load whose address was translated: ``access_va`` to ``pa``."""
+    s = m.state
     m.call(watch, s.access_va, size, m.const(1))
     host = m.call(backing, pa, m.const(LOAD))
     value = m.var(m.const(0))
@@ -121,17 +137,20 @@ def place_of(m: AnyMachine, at: AnyMachine, size: AnyMachine) -> AnyMachine:
     return ((size - 1) - at if m.big_endian else at).shl(3)
 
 
-def store(m: AnyMachine, va: AnyMachine, size: AnyMachine, value: AnyMachine, mask: AnyMachine) -> None:
-    """Store the bits that are set in ``mask``; a device is given the others as zero."""
+def store(m: AnyMachine, va: AnyMachine, size: AnyMachine, value: AnyMachine) -> None:
     for _ in m.when(is_split(m, va, size)):
         m.call(store_split, va, size, value)
     for _ in m.otherwise():
-        m.call(store_aligned, va, size, value, mask)
+        m.call(store_found, m.call(physical, va, m.const(STORE), size), size, value, m.const(-1))
 
 
-def store_aligned(m: AnyMachine, va: AnyMachine, size: AnyMachine, value: AnyMachine, mask: AnyMachine) -> None:
+def store_unit(m: AnyMachine, va: AnyMachine, size: AnyMachine, value: AnyMachine, mask: AnyMachine) -> None:
+    m.call(store_found, m.call(unit, va, size, m.const(STORE)), size, value, mask)
+
+
+def store_found(m: AnyMachine, pa: AnyMachine, size: AnyMachine, value: AnyMachine, mask: AnyMachine) -> None:
+    """Store the bits that are set in ``mask``; a device is given the others as zero."""
     s = m.state
-    pa = m.call(physical, va, m.const(STORE), size)
     m.call(watch, s.access_va, size, m.const(2))
     host = m.call(backing, pa, m.const(STORE))
     for _ in m.when(host == 0):
@@ -165,7 +184,7 @@ def store_conditional(m: AnyMachine, va: AnyMachine, size: AnyMachine, value: An
     pa = m.call(physical, va, m.const(STORE), size)
     done = m.flag((s.llbit != 0) & (s.lladdr == pa))
     for _ in m.when(done != 0):
-        m.call(store, va, size, value, m.const(-1))
+        m.call(store, va, size, value)
     s.llbit = 0
     return done
 
@@ -177,8 +196,8 @@ def store_conditional_pair(m: AnyMachine, va: AnyMachine, first: AnyMachine, sec
     pa = m.call(physical, va, m.const(STORE), m.const(8))
     done = m.flag((s.llbit != 0) & (s.lladdr == pa))
     for _ in m.when(done != 0):
-        m.call(store, va, m.const(8), first, m.const(-1))
-        m.call(store, va + 8, m.const(8), second, m.const(-1))
+        m.call(store, va, m.const(8), first)
+        m.call(store, va + 8, m.const(8), second)
     s.llbit = 0
     return done
 
@@ -191,9 +210,22 @@ def load_as_user(m: AnyMachine, va: AnyMachine, size: AnyMachine) -> AnyMachine:
     return value
 
 
-def store_as_user(m: AnyMachine, va: AnyMachine, size: AnyMachine, value: AnyMachine, mask: AnyMachine) -> None:
+def store_as_user(m: AnyMachine, va: AnyMachine, size: AnyMachine, value: AnyMachine) -> None:
     m.state.as_user = 1
-    m.call(store, va, size, value, mask)
+    m.call(store, va, size, value)
+    m.state.as_user = 0
+
+
+def load_unit_as_user(m: AnyMachine, va: AnyMachine, size: AnyMachine) -> AnyMachine:
+    m.state.as_user = 1
+    value = m.call(load_unit, va, size)
+    m.state.as_user = 0
+    return value
+
+
+def store_unit_as_user(m: AnyMachine, va: AnyMachine, size: AnyMachine, value: AnyMachine, mask: AnyMachine) -> None:
+    m.state.as_user = 1
+    m.call(store_unit, va, size, value, mask)
     m.state.as_user = 0
 
 
