@@ -1,4 +1,4 @@
-"""LWL and its kind: what they read and write lies in an aligned unit, and a fault shows the address itself.  (MD00087, LWL)"""
+"""LWL and its kind: they read and write in an aligned unit, and a fault shows the address itself.  (MD00087, LWL)"""
 from __future__ import annotations
 
 import pytest
