@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from vmm.guest.cards import MAC as GUEST_MAC
 from vmm.guest.net import packets
-from vmm.guest.net.addresses import FIRST_LEASE, GATEWAY, GATEWAY_MAC, GUEST_MAC
+from vmm.guest.net.addresses import FIRST_LEASE, GATEWAY, GATEWAY_MAC
 from vmm.guest.net.packets import ACK, SYN, Arp, Frame, Icmp, Ipv4, Tcp, Udp
 from vmm.guest.net.sockets import Address
 from vmm.guest.net.user import UserNetwork

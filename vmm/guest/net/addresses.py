@@ -17,7 +17,6 @@ NOBODY, EVERYBODY = bytes(4), b"\xff" * 4
 NETMASK, BROADCAST = NETWORK.netmask.packed, NETWORK.broadcast_address.packed
 
 GATEWAY_MAC = bytes.fromhex("52550a000202")
-GUEST_MAC = bytes.fromhex("525400123456")
 
 NO_DESTINATIONS = tuple(map(IPv4Network, (
     "0.0.0.0/8",                                            # this network: Linux takes 0.0.0.0 for the host itself

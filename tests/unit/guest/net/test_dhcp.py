@@ -4,8 +4,9 @@ from __future__ import annotations
 import pytest
 
 from tests.support.usernet import Guest, ips, udps
+from vmm.guest.cards import MAC as GUEST_MAC
 from vmm.guest.net import packets
-from vmm.guest.net.addresses import EVERYBODY, FIRST_LEASE, GATEWAY, GUEST_MAC, NOBODY, RESOLVER
+from vmm.guest.net.addresses import EVERYBODY, FIRST_LEASE, GATEWAY, NOBODY, RESOLVER
 from vmm.guest.net.dhcp import CLIENT_PORT, SERVER_PORT, Kind
 from vmm.guest.net.packets import BROADCAST_MAC, Frame, Ipv4, Udp
 

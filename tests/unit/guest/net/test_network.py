@@ -7,14 +7,15 @@ from random import Random
 import pytest
 
 from tests.support.usernet import RESOLVER_OF_HOST, Caller, FakeHost, Guest, failure, icmps, ips, udps
+from vmm.guest.cards import MAC as GUEST_MAC
 from vmm.guest.net import packets
-from vmm.guest.net.addresses import EVERYBODY, FIRST_LEASE, GATEWAY, GATEWAY_MAC, GUEST_MAC, RESOLVER, host_address
+from vmm.guest.net.addresses import EVERYBODY, FIRST_LEASE, GATEWAY, GATEWAY_MAC, RESOLVER, host_address
 from vmm.guest.net.fragments import LIFETIME_NS, Reassembly, cut
 from vmm.guest.net.packets import ACK, SYN, Arp, Frame, Icmp, Ipv4, Tcp, Udp
 from vmm.guest.net.user import MOST_FRAMES, MOST_HELD
 
 OUTSIDE = bytes((192, 0, 2, 80))
-SEED, ROUNDS = 11, 6000
+SEED, ROUNDS = 11, 4000
 
 
 # -- who is where --------------------------------------------------------------------------------------------
