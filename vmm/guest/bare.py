@@ -37,7 +37,8 @@ class BareSystem:
         self.timers = TimerQueue()
         self._running: Cpu | None = None               # whose instruction it is that a device answers
         clock = BoardClock(self.timers, self._now_ns, self._run_ahead)
-        self.board = BoardState(request, console, clock, self.machine.ram, self._interrupt, self._finish)
+        self.board = BoardState(request, console, clock, self.machine.ram, self._interrupt, self._finish,
+                                lambda: self.machine.retired)
         self._load(rom_at)
 
     def _load(self, rom_at: int) -> None:

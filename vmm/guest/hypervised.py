@@ -96,7 +96,8 @@ class HypervisedSystem:
         self.vm = Vm(self.kernel, vz_backend(vz_host(self.kernel)) if request.mode == "vz" else TrapAndEmulate)
         scheduler = self.kernel.scheduler
         clock = BoardClock(scheduler.timers, scheduler.now_ns, scheduler.run_ahead)
-        self.board = BoardState(request, console, clock, GuestMemory(self.vm), self._interrupt, self._finish)
+        self.board = BoardState(request, console, clock, GuestMemory(self.vm), self._interrupt, self._finish,
+                                lambda: self.machine.retired)
         self.vm.io_bus = BoardBus(self.board)
         self._add_memory(rom)
         self.threads = [self._start(n) for n in range(request.cpus)]

@@ -12,6 +12,7 @@ from vmm.guest.devices.pci import PciFunction
 from vmm.guest.devices.time import Clock
 from vmm.guest.devices.window import Device
 from vmm.guest.disk import Disk
+from vmm.guest.inputlog import InputLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Outside:
     power_off: Callable[[], None]
     disk: Disk | None = None                                # on the first IDE channel
     cards: tuple[Card, ...] = ()                            # in the PCI slots, in order
+    input: InputLog = field(default_factory=lambda: InputLog(lambda: (0, 0)))
+    """Where cards get an entrance for what comes from outside the simulation."""
 
 
 # -- cards ---------------------------------------------------------------------------------------------------

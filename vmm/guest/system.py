@@ -23,9 +23,10 @@ from vmm.guest.devices.malta_fpga import MaltaFpga
 from vmm.guest.devices.window import Stateful
 from vmm.guest.disk import Disk
 from vmm.guest.image import Image
+from vmm.guest.inputlog import InputLog
 from vmm.guest.outside import Card, Memory, Outside
 from vmm.guest.placement import Mode
-from vmm.host.machine import Machine
+from vmm.host.machine import NS_PER_TICK, Machine
 from vmm.kvm.vcpu import Vcpu
 
 SWITCHED_ON = datetime(2023, 6, 10, 12, 0, 0)
@@ -110,13 +111,16 @@ class BoardState:
     """The devices of a board with their surroundings: console, interrupt pins, and the end."""
 
     def __init__(self, request: Request, console: Console, clock: BoardClock, memory: Memory,
-                 interrupt: Callable[[int, bool], None], finish: Callable[[Ending], None]) -> None:
+                 interrupt: Callable[[int, bool], None], finish: Callable[[Ending], None],
+                 retired: Callable[[], int]) -> None:
         self.console, self.clock, self._interrupt, self._finish = console, clock, interrupt, finish
+        self.input = InputLog(lambda: (clock.now_ns() // NS_PER_TICK, retired()))
         self._pins: dict[int, bool] = {}
         self._console_port = request.board.console
         outside = Outside(request.image.big_endian, clock, memory, request.start, self._pin, self._transmit,
-                          self._reset, self._power_off, request.disk, request.cards)
+                          self._reset, self._power_off, request.disk, request.cards, self.input)
         self.built: Built = request.board.build(outside)
+        self._type = self.input.entrance(self._console_port, self.built.uart(self._console_port).receive)
 
     @property
     def stateful(self) -> dict[str, Stateful]:
@@ -147,9 +151,8 @@ class BoardState:
         """Let what was typed reach the console's port, and the cards what has come for them."""
         for attend in self.built.chipset.attends:
             attend()
-        typed = self.console.poll()
-        if typed:
-            self.built.uart(self._console_port).receive(typed)
+        if typed := self.console.poll():
+            self._type(typed)
 
     def load(self, address: int, size: int) -> int:
         """Raises ``BusError``."""

@@ -51,5 +51,10 @@ class Machine:
         cpu.complete_store()
 
     @property
+    def retired(self) -> int:
+        """Instructions that all CPUs have executed."""
+        return sum(cpu.retired for cpu in self.cpus)
+
+    @property
     def ns_per_tick(self) -> int:
         return NS_PER_TICK
