@@ -280,3 +280,17 @@ def test_a_full_disk_is_told(code: Callable[..., str]) -> None:
     ran = vmm_here("run", code(*SAY_FOREVER), "--mode", "bare", "--serial", "file:/dev/full", "--stats")
     assert ran.status == 125 and "instructions" in ran.out
     assert ran.err == "vmm: --serial file:/dev/full: cannot be written: No space left on device; choose another console\n"
+
+
+def test_a_console_on_a_pseudoterminal(code: Callable[..., str]) -> None:
+    """The guest says a dot and waits; the terminal's path is told, and the run ends with all that was said read."""
+    with started("run", code(*SAY, LOOP, NOP), "--mode", "bare", "--serial", "pty", "--until", r"\.",
+                 "--gdb", "0", "-S") as process:
+        path = wait_for(process, b"vmm: console: ").split()[-1]
+        port = int(wait_for(process, b"target remote").rpartition(b":")[2])
+        terminal = os.open(path, os.O_RDWR | os.O_NOCTTY)
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as debugger:
+            debugger.sendall(b"$c#63")
+            assert os.read(terminal, 10) == b"."
+        assert process.wait(60) == 0
+        os.close(terminal)

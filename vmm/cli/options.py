@@ -90,7 +90,7 @@ RUN = (
     Option("-i",          str,      None,     "initial RAM disk", "INITRD", name="initrd"),
     Option("--disk",      str,      None,     "raw image of the first IDE disk; what the guest writes is kept", "FILE"),
     Option("-a",          str,      "",       "kernel command line, such as console=ttyS0", "ARGS", name="arguments"),
-    Option("--serial",    str,      "stdio",  "where the console is: stdio, file:FILE or tcp:HOST:PORT", "WHERE"),
+    Option("--serial",    str,      "stdio",  "where the console is: stdio, pty, file:FILE or tcp:HOST:PORT", "WHERE"),
     Option("--gdb",       str,      None,     "serve a debugger there; port 0 takes one that is free",
                                               "[HOST:]PORT"),
     Option("-s",          None,     False,    f"the same as --gdb {GDB_PORT}", name="gdb_usual"),

@@ -19,6 +19,7 @@ from vmm.cli.report import as_json, figures, table
 from vmm.cli.terminal import interactive, keys, raw
 from vmm.errors import ConfigError
 from vmm.guest.console import Console, StreamConsole, Tee, open_console
+from vmm.guest.pseudoterminal import PtyConsole
 from vmm.guest.system import Ending, Request, System
 
 QUIET_ENDS = ("power-off", "until", "left", "idle")
@@ -148,6 +149,8 @@ def _console(options: Namespace, run: Run) -> Iterator[None]:
     person = interactive(options.serial) and not options.json
     silent = options.json and options.serial == "stdio"
     console, keyboard = _keys_only() if silent else open_console(options.serial), run.keyboard
+    if isinstance(console, PtyConsole):
+        print(f"vmm: console: {console.path}", file=sys.stderr, flush=True)
     keyboard.connect(console, SystemMonitor(run.system) if person else None)
     try:
         with raw(person):

@@ -1,9 +1,8 @@
-"""Where a serial port's bytes go and keys come from: standard streams, a file, a connection, or memory.
+"""Where a serial port's bytes go and keys come from: standard streams, a file, a connection, a pseudoterminal, memory.
 
-The one place of ``guest`` that touches the host outside the simulation.  Nothing here waits: ``poll`` gives
-what has arrived, and the caller stamps it into the input log before a device sees it.  Invariant: what the
-guest wrote is delivered in order, at the latest at ``flush``; what cannot be delivered is an error, never
-lost in silence.
+Nothing here waits: ``poll`` gives what has arrived, and the caller stamps it into the input log before a device sees
+it.  Invariant: what the guest wrote is delivered in order, at the latest at ``flush``; what cannot be delivered is an
+error, never lost in silence.
 """
 from __future__ import annotations
 
@@ -17,6 +16,7 @@ from contextlib import suppress
 from typing import Protocol, runtime_checkable
 
 from vmm.errors import ConfigError
+from vmm.guest.pseudoterminal import PtyConsole
 
 HELD_BYTES = 4096                                           # written out at a new line, or when so many wait
 CONNECT_SECONDS = 10.0
@@ -204,11 +204,11 @@ class TcpConsole(StreamConsole):
 # -- by name -------------------------------------------------------------------------------------------------
 
 def open_console(spec: str, option: str = "--serial") -> Console:
-    """``stdio``, ``file:F``, ``tcp:H:P`` or ``memory``."""
+    """``stdio``, ``pty``, ``file:F``, ``tcp:H:P`` or ``memory``."""
     kind, colon, rest = spec.partition(":")
     name = f"{option} {spec}"
     if kind not in KINDS or bool(colon) != KINDS[kind][0]:
-        raise ConfigError(f"{name}: no such console; choose stdio, file:FILE, tcp:HOST:PORT or memory")
+        raise ConfigError(f"{name}: no such console; choose stdio, pty, file:FILE, tcp:HOST:PORT or memory")
     return KINDS[kind][1](name, rest)
 
 
@@ -239,12 +239,17 @@ def _tcp(name: str, address: str) -> Console:
     return TcpConsole(name, connection)
 
 
+def _pty(name: str, _rest: str) -> Console:
+    return PtyConsole(name)
+
+
 def _memory(_name: str, _rest: str) -> Console:
     return MemoryConsole()
 
 
 KINDS: dict[str, tuple[bool, Callable[[str, str], Console]]] = {        # takes an argument, how to open it
-    "stdio": (False, _stdio), "file": (True, _file), "tcp": (True, _tcp), "memory": (False, _memory),
+    "stdio": (False, _stdio), "pty": (False, _pty), "file": (True, _file), "tcp": (True, _tcp),
+    "memory": (False, _memory),
 }
 
 

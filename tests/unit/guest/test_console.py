@@ -113,7 +113,7 @@ def test_stdio(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("spec", "message"), [
-    ("", "no such console; choose stdio, file:FILE, tcp:HOST:PORT or memory"),
+    ("", "no such console; choose stdio, pty, file:FILE, tcp:HOST:PORT or memory"),
     ("telnet:x:1", "no such console"), ("stdio:x", "no such console"), ("file", "no such console"),
     ("file:", "cannot be opened: No such file"), ("file:/", "cannot be opened: Is a directory"),
     ("file:a\0b", "cannot be opened"), ("tcp:", "is not HOST:PORT"), ("tcp:host", "is not HOST:PORT"),
