@@ -87,7 +87,7 @@ def tlb_of(view: View) -> Iterable[TlbEntry]:
 def _tlb_row(number: int, entry: TlbEntry, view: View) -> tuple[str, ...]:
     pair = entry.page_mask | 0x1FFF
     shared = bool(entry.entry_lo0 & entry.entry_lo1 & EntryLo0.G.mask)
-    asid = "global" if shared else f"{entry.entry_hi & view.machine.model.asid_mask:#04x}"
+    asid = "global" if shared else f"{entry.mmid or entry.entry_hi & view.machine.model.asid_mask:#04x}"
     return (str(number), f"{entry.entry_hi & ~pair:#x}", f"{pair + 1 >> 11} KiB", asid, str(entry.guest_id),
             _page(entry.entry_lo0), _page(entry.entry_lo1))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vmm.arch.cp0.cells import LEGACY_SEGMENTS
 from vmm.arch.cp0.fields import Register
-from vmm.arch.cp0.registers import MAAR, Cause, PerfCtl0, WatchLo
+from vmm.arch.cp0.registers import MAAR, Cause, Config5, PerfCtl0, WatchLo
 from vmm.arch.exceptions import RESET_VECTOR
 from vmm.arch.models import CpuModel
 from vmm.arch.rows import RELEASE_6
@@ -25,13 +25,15 @@ SMALLEST_PAIR = 0x1FFF
 
 @dataclass(frozen=True, slots=True)
 class TlbEntry:
-    """An entry as TLBR shows it, with its GuestID; ``ehinv`` means that it matches nothing."""
+    """An entry as TLBR shows it, with its GuestID; ``ehinv`` means that it matches nothing.  ``mmid``: where Config5.MI is
+    on, the tag is that and ``entry_hi`` has none."""
     entry_hi: int
     page_mask: int
     entry_lo0: int
     entry_lo1: int
     guest_id: int = 0
     ehinv: bool = False
+    mmid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +106,16 @@ class Tlb:
 
     def __getitem__(self, n: int) -> TlbEntry:
         e = self._slots(n)
-        shared = e[TlbSlot.GLOBAL]
-        return TlbEntry(e[TlbSlot.VPN] | e[TlbSlot.ASID], e[TlbSlot.MASK] & ~SMALLEST_PAIR,
+        shared, tag = e[TlbSlot.GLOBAL], e[TlbSlot.ASID]
+        asid, mmid = (0, tag) if self._by_mmid else (tag, 0)
+        return TlbEntry(e[TlbSlot.VPN] | asid, e[TlbSlot.MASK] & ~SMALLEST_PAIR,
                         e[TlbSlot.LO0] & ~1 | shared, e[TlbSlot.LO1] & ~1 | shared, e[TlbSlot.GUEST],
-                        not e[TlbSlot.VALID])
+                        not e[TlbSlot.VALID], mmid)
+
+    @property
+    def _by_mmid(self) -> bool:
+        file = self._cpu.guest if self._number else self._cpu.root
+        return bool(file[Config5] & Config5.MI.mask)
 
     def __setitem__(self, n: int, entry: TlbEntry) -> None:
         self._write(n, entry)
@@ -140,7 +148,7 @@ class Tlb:
         e[TlbSlot.VPN] = entry.entry_hi & state.vpn_mask & ~mask
         e[TlbSlot.MASK] = mask
         e[TlbSlot.LO0], e[TlbSlot.LO1] = entry.entry_lo0, entry.entry_lo1
-        e[TlbSlot.ASID] = entry.entry_hi & state.asid_mask
+        e[TlbSlot.ASID] = entry.mmid if self._by_mmid else entry.entry_hi & state.asid_mask
         e[TlbSlot.GLOBAL] = entry.entry_lo0 & entry.entry_lo1 & 1
         e[TlbSlot.GUEST] = entry.guest_id
         e[TlbSlot.VALID] = int(not entry.ehinv)

@@ -37,6 +37,7 @@ from vmm.engine.cpu import TlbEntry
 from vmm.host.kernel.asids import ASID_MASK, AsidContexts
 from vmm.host.kernel.contexts import Mm, SteppedContexts, mm_bytes
 from vmm.host.kernel.cpu import Cpu, Ram
+from vmm.host.kernel.flush import Flusher
 from vmm.host.kernel.hostcpu import HostCpu
 from vmm.host.kernel.layout import (
     CALL_FRAME,
@@ -49,10 +50,12 @@ from vmm.host.kernel.layout import (
     read_features,
 )
 from vmm.host.kernel.memory import CKSEG0, PageAllocator, kernel_address, physical_address
-from vmm.host.kernel.mmu import KernelMmu
+from vmm.host.kernel.mmids import MmidContexts
+from vmm.host.kernel.mmu import KernelMmu, probe_mmids
 from vmm.host.kernel.pagetable import Geometry, InvalidTables, PageTable
 from vmm.host.kernel.refill import POINTER_SHIFT
 from vmm.host.kernel.scheduler import IPI_LINE, QUANTUM_TICKS, TIMER_LINE, Scheduler
+from vmm.host.kernel.steps import drain
 from vmm.host.kernel.tasks import Body, Task
 from vmm.host.kernel.tlb import HostTlb
 from vmm.host.kernel.uasm import Assembly, Code
@@ -78,9 +81,10 @@ class Machine(Protocol):
 
 
 class Kernel:
-    """One host's; ``quantum`` is in ticks."""
+    """One host's; ``quantum`` is in ticks; ``mmids``: use MMIDs if the CPUs have them, else ASIDs (HM-7)."""
 
-    def __init__(self, machine: Machine, *, page_shift: int = 14, quantum: int = QUANTUM_TICKS) -> None:
+    def __init__(self, machine: Machine, *, page_shift: int = 14, quantum: int = QUANTUM_TICKS,
+                 mmids: bool = False) -> None:
         self.machine, self.model = machine, machine.model
         self.cpus: list[Cpu] = [HostCpu(cpu) for cpu in machine.cpus]
         self.ram: Ram = machine.ram
@@ -94,11 +98,14 @@ class Kernel:
         self._mnemonics = Mnemonics(available(ROWS, release=self.model.release, bits=self.model.bits,
                                               ases=self.model.ases))
         self._slab: list[int] = [0, 0]  # next free byte, end
-        self.tlbs = [HostTlb(cpu, page_shift, TlbEntry, self._pgd_setter(n), tlbinv=self.features.tlbinv)
-                     for n, cpu in enumerate(self.cpus)]
+        self.mmid_bits = probe_mmids(self.cpus, wanted=mmids, word=self.word)
+        self.tlbs = [HostTlb(cpu, page_shift, TlbEntry, self._pgd_setter(n), tlbinv=self.features.tlbinv,
+                             by_mmid=bool(self.mmid_bits)) for n, cpu in enumerate(self.cpus)]
         self.mmu_counts: Counter[str] = Counter()
         self.mmus = [KernelMmu(tlb, self._invalidate_for_all, self.mmu_counts) for tlb in self.tlbs]
-        self.contexts: SteppedContexts = AsidContexts(self.mmus)
+        self.contexts: SteppedContexts = (MmidContexts(self.mmus, bits=self.mmid_bits) if self.mmid_bits
+                                          else AsidContexts(self.mmus))
+        self.flusher = Flusher(self.contexts, self.mmus, page_shift)
         self.symbols: dict[str, int] = {}
         self.code: list[Code] = []
         self.plan = self._place_helpers()
@@ -126,7 +133,8 @@ class Kernel:
 
     def new_mm(self) -> Mm:
         """An address space with an empty table and no ASID."""
-        return Mm(self.ram, self.alloc_small(mm_bytes(len(self.cpus))), self.new_table(), len(self.cpus))
+        cpus = len(self.cpus)
+        return Mm(self.ram, self.alloc_small(mm_bytes(cpus)), self.new_table(), cpus, one_word=self.contexts.global_ids)
 
     def invalidate(self, cpu: int, mm: Mm, va: int) -> None:
         """Drop this CPU's entry for the page pair of ``va`` (TL-2); nothing to do if the mm never ran here."""
@@ -257,7 +265,7 @@ class Kernel:
         ):
             cpu.mtc0(register, value)
         self._switch_ftlb_on(cpu)
-        self.tlbs[number].flush_all()
+        drain(self.flusher.starting(number))
         self.contexts.switch(number, self.init_mm)
         cpu.pc = self.symbols["returned"]              # in C, with nothing called
 

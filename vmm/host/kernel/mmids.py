@@ -222,6 +222,13 @@ class MmidContexts(SteppedContexts):
         yield from self._restore(cpu, own)
         yield Act(mmu.start_walker)
 
+    def invalidating_all(self, cpu: int) -> Program[None]:
+        """Everything but wired entries, on all CPUs (HM-41)."""
+        yield Act(self.mmus[cpu].stop_walker)
+        yield Act(self.mmus[cpu].ginvt, (Ginvt.ALL, 0), shared=True)
+        yield from self._synchronise(cpu)
+        yield Act(self.mmus[cpu].start_walker)
+
     def _synchronise(self, cpu: int) -> Program[None]:
         yield Act(self.mmus[cpu].sync_ginv, shared=True)
 

@@ -6,15 +6,37 @@ SYNC has nothing to wait for and is only counted.  (rows HM-10..HM-13, HM-37)
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from vmm.arch.cp0.registers import EntryHi, MemoryMapID
+from vmm.arch.cp0.registers import Config, Config5, EntryHi, MemoryMapID
 from vmm.host.kernel.contexts import Mm
+from vmm.host.kernel.cpu import Cpu
+from vmm.host.kernel.layout import CONFIG_AR_RELEASE_6
 from vmm.host.kernel.memory import kernel_address
+from vmm.host.kernel.mmids import MMID_BITS
 from vmm.host.kernel.tlb import HostTlb
 
 InvalidateForAll = Callable[[int, int, int], None]
 """(va, how, mmid): GINVT's part on every CPU."""
+
+
+def probe_mmids(cpus: Sequence[Cpu], *, wanted: bool, word: int) -> int:
+    """Switch MMIDs on, or off where they are not wanted; how many bits of them to use, 0 for none (HM-6, HM-7).
+
+    They are for kernels whose long is 64 bits, which have atomic words of that size, on release 6.
+    """
+    bits = 0
+    for cpu in cpus:
+        if Config(cpu.mfc0(Config)).AR < CONFIG_AR_RELEASE_6:
+            return 0
+        on = Config5.MI.mask if wanted and word == 8 else 0
+        cpu.mtc0(Config5, cpu.mfc0(Config5) & ~Config5.MI.mask | on)
+        if not cpu.mfc0(Config5) & Config5.MI.mask:
+            return 0
+        cpu.mtc0(MemoryMapID, 0xFFFFFFFF)
+        bits = min(cpu.mfc0(MemoryMapID).bit_length(), MMID_BITS)
+        cpu.mtc0(MemoryMapID, 0)
+    return bits
 
 
 class KernelMmu:
@@ -44,6 +66,20 @@ class KernelMmu:
 
     def mmid(self) -> int:
         return self.tlb.cpu.root[MemoryMapID]
+
+    def flush_page(self, va: int, number: int) -> None:
+        self.counts["local_probe"] += 1
+        self.tlb.flush_page(va, number)
+
+    def is_long(self, start: int, end: int) -> bool:
+        return self.tlb.is_long(start, end)
+
+    def flush_range(self, start: int, end: int, number: int) -> bool:
+        self.counts["local_range"] += 1
+        return self.tlb.flush_range(start, end, number)
+
+    def note_calls(self, cpus: int) -> None:
+        self.counts["ipi"] += cpus
 
     def ginvt(self, how: int, va: int) -> None:
         self.counts["ginvt"] += 1

@@ -1,5 +1,6 @@
 """TLB maintenance on the local CPU.  (rows HM-47..HM-51 local part, TL-1, TL-4, TL-6..TL-8)
 
+A *number* is what entries of a space carry: an ASID in EntryHi, or an MMID where the host has these (``by_mmid``).
 Entries are made invalid where the core can do that (EHINV), else by giving them an address that no translation ever asks
 for, a different one per index, so that no two entries can match (``unique``).
 Invariant: wired entries survive everything here but ``write``.
@@ -19,7 +20,7 @@ LARGE_RANGE_DIVISOR, LARGE_RANGE_DIVISOR_FTLB = 2, 8
 """A range of more page pairs than this part of the TLB is dropped by a new ASID (HM-48)."""
 
 MakeEntry = Callable[..., Any]
-"""The machine's TlbEntry: entry_hi, page_mask, entry_lo0, entry_lo1, guest_id, ehinv by keyword."""
+"""The machine's TlbEntry: entry_hi, page_mask, entry_lo0, entry_lo1, guest_id, ehinv, mmid by keyword."""
 
 
 def pair_mask(page_mask: int) -> int:
@@ -31,8 +32,8 @@ class HostTlb:
     """The root TLB of one CPU and, on VZ cores, its guest TLB as root sees it."""
 
     def __init__(self, cpu: Cpu, page_shift: int, make_entry: MakeEntry, set_pgd: Callable[[int], None], *,
-                 tlbinv: bool) -> None:
-        self.cpu, self.page_shift, self.tlbinv = cpu, page_shift, tlbinv
+                 tlbinv: bool, by_mmid: bool = False) -> None:
+        self.cpu, self.page_shift, self.tlbinv, self.by_mmid = cpu, page_shift, tlbinv, by_mmid
         self.make_entry = make_entry
         self.set_pgd = set_pgd
         self.flushes = 0
@@ -42,15 +43,16 @@ class HostTlb:
         return self.make_entry(entry_hi=base + (index << self.page_shift + 1), page_mask=0, entry_lo0=0, entry_lo1=0,
                                guest_id=0, ehinv=self.tlbinv)
 
-    def write(self, index: int, va: int, entry_lo0: int, entry_lo1: int, *, guest_id: int = 0) -> None:
-        """Write the pair that holds ``va``, host page size, under a GuestID."""
+    def write(self, index: int, va: int, entry_lo0: int, entry_lo1: int, *, guest_id: int = 0, mmid: int = 0) -> None:
+        """Write the pair that holds ``va``, host page size, under a GuestID, and the ASID in ``va`` or ``mmid``."""
         page_mask = (1 << self.page_shift + 1) - 1 & ~0x1FFF
         self.cpu.tlb[index] = self.make_entry(entry_hi=va, page_mask=page_mask, entry_lo0=entry_lo0,
-                                              entry_lo1=entry_lo1, guest_id=guest_id, ehinv=False)
+                                              entry_lo1=entry_lo1, guest_id=guest_id, ehinv=False,
+                                              mmid=mmid)
 
-    def probe(self, va: int, asid: int, guest_id: int = 0) -> int | None:
+    def probe(self, va: int, number: int, guest_id: int = 0) -> int | None:
         """The index of the entry that translates ``va``, as TLBP finds it."""
-        return self.cpu.tlb.find(va, asid, guest_id)
+        return self.cpu.tlb.find(va, number, guest_id)
 
     def flush_all(self) -> None:
         """Every entry that is not wired (HM-47)."""
@@ -63,42 +65,65 @@ class HostTlb:
         else:
             entries.write_each((index, self.unique(index, base)) for index in range(start, len(entries)))
 
-    def flush_page(self, va: int, asid: int, guest_id: int = 0) -> bool:
+    def flush_page(self, va: int, number: int, guest_id: int = 0) -> bool:
         """One page pair; was there an entry?  (TL-1, HM-49)"""
-        index = self.probe(va, asid, guest_id)
+        index = self.probe(va, number, guest_id)
         if index is None:
             return False
         self.cpu.tlb[index] = self.unique(index)
         return True
 
-    def flush_range(self, start: int, end: int, asid: int) -> bool:
-        """The pages of [start, end); False, with nothing done, when so many that a new ASID is cheaper (HM-48)."""
+    def _pairs(self, start: int, end: int) -> range:
         pair = 2 << self.page_shift
-        first = start & -pair
+        return range(start & -pair, end, pair)
+
+    def is_long(self, start: int, end: int) -> bool:
+        """[start, end) has so many pages that a new ASID is cheaper than a probe for each pair (HM-48)."""
         entries = self.cpu.tlb
         divisor = LARGE_RANGE_DIVISOR if len(entries) == entries.variable else LARGE_RANGE_DIVISOR_FTLB
-        if (end - first + pair - 1) // pair > len(entries) // divisor:
+        return len(self._pairs(start, end)) > len(entries) // divisor
+
+    def flush_range(self, start: int, end: int, number: int) -> bool:
+        """The pages of [start, end); False, with nothing done, where that ``is_long``."""
+        if self.is_long(start, end):
             return False
-        for va in range(first, end, pair):
-            self.flush_page(va, asid)
+        for va in self._pairs(start, end):
+            self.flush_page(va, number)
         return True
 
-    def update(self, va: int, asid: int, entry_lo0: int, entry_lo1: int, victim: int) -> None:
+    def update(self, va: int, number: int, entry_lo0: int, entry_lo1: int, victim: int) -> None:
         """Put a translation where TLBWI would on a hit, else at ``victim``, as TLBWR would (HM-50)."""
-        index = self.probe(va, asid)
-        hi = va & ~((1 << self.page_shift + 1) - 1) | asid
-        self.write(victim if index is None else index, hi, entry_lo0, entry_lo1)
+        index = self.probe(va, number)
+        hi = va & ~((1 << self.page_shift + 1) - 1)
+        at = victim if index is None else index
+        if self.by_mmid:
+            self.write(at, hi, entry_lo0, entry_lo1, mmid=number)
+        else:
+            self.write(at, hi | number, entry_lo0, entry_lo1)
 
     def add_wired(self, va: int, entry_lo0: int, entry_lo1: int) -> int:
-        """A translation that no replacement takes (HM-51); its index."""
+        """A translation that no replacement takes; its index.  With MMIDs it is number 0's, nobody's else (HM-8, HM-51)."""
+        index = self.push_wired(va, entry_lo0, entry_lo1)
+        self.flush_all()
+        return index
+
+    def push_wired(self, va: int, entry_lo0: int, entry_lo1: int) -> int:
+        """The same for a window that the kernel looks through for a moment: what else is in the TLB stays."""
         index = self.cpu.root[Wired] & 0xFFFF
         size = self.cpu.tlb.variable
         if index + 1 >= size:
             raise ValueError(f"wired entry {index} asked of a TLB of {size}: one must stay for refills")
         self.cpu.root[Wired] = self.cpu.root[Wired] & ~0xFFFF | index + 1
         self.write(index, va, entry_lo0, entry_lo1)
-        self.flush_all()
         return index
+
+    def pop_wired(self) -> None:
+        """The window that was pushed last."""
+        index = (self.cpu.root[Wired] & 0xFFFF) - 1
+        if index < 0:
+            raise ValueError("a wired entry to take back was asked for; there is none")
+        self.cpu.root[Wired] = self.cpu.root[Wired] & ~0xFFFF | index
+        self.cpu.tlb[index] = self.unique(index)
 
     def flush_guests(self) -> None:
         """Every root entry that belongs to a guest (TL-6)."""
