@@ -1,8 +1,8 @@
 """The cards that a user can plug in: each a description, from which a board makes a virtio function of its own."""
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from vmm.guest.console import Console
 from vmm.guest.devices.virtio.blk import Disk, VirtioBlk
@@ -36,10 +36,10 @@ class NetworkCard:
     def plug(self, outside: Outside) -> Plugged:
         card = VirtioNet(self.mac, self.link)
 
-        def attend() -> None:
+        def attend() -> Iterable[bytes]:
             self.link.attend()
-            card.receive(self.link.poll())
-        return _plugged(outside, card, attend)
+            return self.link.poll()
+        return replace(_plugged(outside, card), attend=attend, receive=lambda frame: card.receive((frame,)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +58,17 @@ class ConsoleCard:
     def plug(self, outside: Outside) -> Plugged:
         card = VirtioConsole(self.console.put)
 
-        def attend() -> None:
+        def attend() -> Iterable[bytes]:
             self.console.flush()                            # a prompt does not end its line
-            if card.room >= LARGEST_POLL:
-                card.receive(self.console.poll())
-        return _plugged(outside, card, attend)
+            keys = self.console.poll() if card.room >= LARGEST_POLL else b""
+            return (keys,) if keys else ()
+        return replace(_plugged(outside, card), attend=attend, receive=card.receive)
 
 
 LARGEST_POLL = 1 << 15
 """More bytes than a console gives at once."""
 
 
-def _nothing() -> None:
-    """No part of most cards comes from outside."""
-
-
-def _plugged(outside: Outside, device: VirtioDevice, attend: Callable[[], None] = _nothing) -> Plugged:
+def _plugged(outside: Outside, device: VirtioDevice) -> Plugged:
     function = VirtioFunction(device, outside.memory)
-    return Plugged(function, {"transport": function.transport, "device": device}, attend)
+    return Plugged(function, {"transport": function.transport, "device": device})

@@ -5,7 +5,7 @@
 """
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from vmm.errors import ConfigError
@@ -23,6 +23,7 @@ from vmm.guest.devices.piix4 import PIRQ, IsaBridge, PowerFunction, PowerManagem
 from vmm.guest.devices.piix4_ide import BusMaster, ControlPort, IdeFunction
 from vmm.guest.devices.ps2 import Keyboard, Mouse
 from vmm.guest.devices.window import Device
+from vmm.guest.inputlog import Receiver
 from vmm.guest.outside import CpuPin, Line, Outside
 
 INTERRUPT_PIN = 2                                           # of the CPU: the interrupt controllers' output
@@ -52,7 +53,7 @@ class MaltaChipset:
         self.memory = Bus(False, [(0, PCI_MEMORY)], unclaimed, floating=0xFF)
         self.devices: dict[str, Device] = {}
         self.functions: dict[str, PciFunction] = {}
-        self.attends: list[Callable[[], None]] = []         # of the cards, between two runs
+        self._entrances: list[tuple[Callable[[], Iterable[bytes]], Receiver]] = []  # of the cards
         self._decoded: list[Piece] = []
         self._interrupts()
         self._clocks()
@@ -148,7 +149,13 @@ class MaltaChipset:
             plugged.function.wire(pin + 1, partial(self.isa.set_pirq, (place + pin) % PINS, name))
             self._plug(name, CARD_SLOTS[place], number, plugged.function)
             self.devices |= {f"{name}.{part}": device for part, device in plugged.devices.items()}
-            self.attends.append(plugged.attend)
+            self._entrances.append((plugged.attend, self._outside.input.entrance(name, plugged.receive)))
+
+    def attend(self) -> None:
+        """Between two runs: let in what has come for the cards."""
+        for arrived, enter in self._entrances:
+            for piece in arrived():
+                enter(piece)
 
     def _plug(self, name: str, slot: int, number: int, function: PciFunction) -> None:
         self.pci.plug(slot, number, function)

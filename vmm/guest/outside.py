@@ -3,7 +3,7 @@ and what is plugged into it, as cards.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -62,11 +62,13 @@ class Outside:
 class Plugged:
     """A card in its slot.  ``devices``: its parts with state beside the configuration space, by a short name.
 
-    ``attend`` is called between two runs, which is when a card may take what has come from outside the simulation.
+    ``attend`` is called between two runs: what has come for the card from outside the simulation, piece by piece.  Each
+    piece then goes to ``receive``, by way of the input log.
     """
     function: PciFunction
     devices: Mapping[str, Device] = field(default_factory=dict)
-    attend: Callable[[], None] = lambda: None
+    attend: Callable[[], Iterable[bytes]] = tuple
+    receive: Callable[[bytes], None] = lambda data: None
 
 
 class Card(Protocol):

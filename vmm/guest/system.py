@@ -149,8 +149,7 @@ class BoardState:
 
     def keys(self) -> None:
         """Let what was typed reach the console's port, and the cards what has come for them."""
-        for attend in self.built.chipset.attends:
-            attend()
+        self.built.chipset.attend()
         if typed := self.console.poll():
             self._type(typed)
 

@@ -1,7 +1,7 @@
 """PCI cards on the Malta: which slot and line each gets, capabilities, the interrupt's bits, saved configuration."""
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -9,6 +9,7 @@ from tests.support.board import World
 from vmm.errors import ConfigError
 from vmm.guest.board import MALTA, Built
 from vmm.guest.devices.pci import Identity, PciFunction
+from vmm.guest.inputlog import Input, InputLog
 from vmm.guest.outside import Outside, Plugged
 
 NO_INTERRUPT = 0x400
@@ -18,18 +19,18 @@ NO_INTERRUPT = 0x400
 class Bell:
     """A card that can only ring."""
     number: int
-    attended: list[int] = field(default_factory=list)
+    waiting: list[bytes] = field(default_factory=list)
+    received: list[bytes] = field(default_factory=list)
 
     def plug(self, outside: Outside) -> Plugged:
         function = PciFunction(Identity(0x1234, self.number, 0xFF_00_00, subsystem=(0x5678, 9)))
-        return Plugged(function, attend=lambda: self.attended.append(self.number))
+        return Plugged(function, attend=lambda: self.waiting, receive=self.received.append)
 
 
-def board(count: int) -> tuple[Built, list[Bell]]:
-    bells, world = [Bell(n) for n in range(count)], World()
-    outside = world.outside
-    return MALTA.build(Outside(outside.big_endian, outside.clock, outside.memory, outside.start, outside.pin,
-                               outside.transmit, outside.reset, outside.power_off, cards=tuple(bells))), bells
+def board(count: int, log: InputLog | None = None) -> tuple[Built, list[Bell]]:
+    bells = [Bell(n) for n in range(count)]
+    outside = replace(World().outside, cards=tuple(bells))
+    return MALTA.build(outside if log is None else replace(outside, input=log)), bells
 
 
 def config(built: Built, slot: int, number: int, at: int) -> int:
@@ -120,6 +121,16 @@ def test_the_configuration_is_saved_with_the_devices() -> None:
 
 def test_cards_are_attended_between_runs() -> None:
     built, bells = board(2)
-    for attend in built.chipset.attends:
-        attend()
-    assert [bell.attended for bell in bells] == [[0], [1]]
+    bells[1].waiting += [b"one", b"two"]
+    built.chipset.attend()
+    assert [bell.received for bell in bells] == [[], [b"one", b"two"]]
+
+
+def test_what_comes_for_a_card_is_in_the_input_log() -> None:
+    log = InputLog(lambda: (7, 5), keep=9)
+    built, bells = board(2, log)
+    bells[1].waiting.append(b"ding")
+    built.chipset.attend()
+    assert list(log.entries) == [Input(7, 5, "pci13.0", b"ding")]
+    log.again(log.entries[0])
+    assert bells[1].received == [b"ding", b"ding"]

@@ -286,10 +286,12 @@ def test_what_comes_from_outside_comes_when_the_cards_are_attended() -> None:
     assert isinstance(card, VirtioNet)
     card.start(VERSION_1)
     mirror.arrived.append(b"a frame of the real network")
-    plugged.attend()
+    for frame in plugged.attend():
+        plugged.receive(frame)
     assert bytes(card.state.waiting[2:]) == b"a frame of the real network"
     slot = ConsoleCard(typed).plug(World().outside)
     typed.type(b"keys")
-    slot.attend()
+    for keys in slot.attend():
+        slot.receive(keys)
     port = slot.devices["device"]
     assert isinstance(port, VirtioConsole) and port.state.waiting == b"keys"
