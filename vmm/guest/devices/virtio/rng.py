@@ -35,9 +35,14 @@ class VirtioRng(VirtioDevice):
             queue.give_back(chain, chain.write(0, self._take(min(chain.writable, AT_ONCE))))
 
     def _take(self, size: int) -> bytes:
-        first, skip = divmod(self.state.served, BLOCK)
-        blocks = range(first, first + -(-(skip + size) // BLOCK))
+        taken = self.stream(self.state.served, size)
         self.state.served = self.state.served + size & (1 << 64) - 1
+        return taken
+
+    def stream(self, at: int, size: int) -> bytes:
+        """What a guest gets from byte ``at`` on."""
+        first, skip = divmod(at, BLOCK)
+        blocks = range(first, first + -(-(skip + size) // BLOCK))
         return b"".join(map(self._block, blocks))[skip:skip + size]
 
     def _block(self, number: int) -> bytes:

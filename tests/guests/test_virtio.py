@@ -1,0 +1,36 @@
+"""A driver in C finds the cards on PCI and uses them bare, under VZ and under trap-and-emulate, in both byte orders."""
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import reduce
+from pathlib import Path
+
+import pytest
+
+from tests.guests.build import TARGETS, build
+from vmm.cli.choose import make_system, request
+from vmm.guest.cards import DiskCard, EntropyCard
+from vmm.guest.console import MemoryConsole
+from vmm.guest.devices.virtio.rng import VirtioRng
+from vmm.guest.disk import MemoryDisk
+
+SEED, LIMIT = 12, 4_000_000
+WAYS = [(target, mode) for target, kind in TARGETS.items() for mode in kind.modes]
+
+
+def fnv(data: bytes) -> int:
+    return reduce(lambda total, byte: (total ^ byte) * 0x0100_0193 & 0xFFFF_FFFF, data, 0x811C_9DC5)
+
+
+@pytest.mark.parametrize(("target", "mode"), WAYS)
+def test_a_driver_in_c(target: str, mode: str, tmp_path: Path) -> None:
+    contents = bytes(n * n & 0xFF for n in range(4 * 512))
+    disk, console = MemoryDisk(contents), MemoryConsole()
+    wanted = replace(request(str(build("virtio", target, tmp_path)), mode=mode), cards=(EntropyCard(SEED), DiskCard(disk)))
+    system = make_system(wanted, console)
+    system.run(LIMIT)
+    assert system.ending is not None, console.text
+    numbers = VirtioRng(SEED).stream(900, 100)
+    assert console.text == (f"entropy 0x{fnv(numbers):08x}\nsectors 0x00000004\nsector 0x{fnv(contents[512:1024]):08x}\n"
+                            "beyond 0x00000001\n")
+    assert system.ending.status == 0 and disk.read(0, 4) == contents[:1024] + contents[512:1024] + contents[1536:]
