@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,7 +76,18 @@ def test_the_guests_own_status(mode: str, status: int, code: Any) -> None:
 
 
 def test_stats_are_printed_when_asked_for(code: Any) -> None:
-    assert "instructions" in vmm("run", code(*ends_with(0)), "--stats").out
+    """Each figure on a line of its own, in columns; the exits add up."""
+    out = vmm("run", code(*ends_with(0)), "--stats").out
+    figures = dict(re.findall(r"^  (\S[\w ]*\w) +([\d,.]+)", out, re.MULTILINE))
+    assert list(figures)[:3] == ["instructions", "virtual time", "memory of the host"]
+    *exits, total = [int(count.replace(",", "")) for count in list(figures.values())[3:]]
+    assert exits and sum(exits) == total and exits == sorted(exits, reverse=True)
+    assert len({len(line) for line in out.splitlines() if line.startswith("  ") and line[-1].isdigit()}) == 1
+
+
+def test_json_has_the_memory_of_the_host_if_asked_for(code: Any) -> None:
+    found = vmm("run", code(*ends_with(0)), "--stats", "--json").json
+    assert list(found)[-1] == "peak_bytes" and found["peak_bytes"] > 10 << 20
 
 
 def test_until_stops_at_the_first_line_that_matches() -> None:

@@ -9,10 +9,12 @@ import re
 
 import pytest
 
-from tests.support.sessions import COMPUTED, CORES, Core, session
+from tests.support.sessions import COMPUTED, CORES, NAP, UPTIME_AFTER, UPTIME_BEFORE, Core, session
+from vmm.host.machine import NS_PER_TICK
 
 pytestmark = [pytest.mark.soak, pytest.mark.parametrize("core", CORES, ids=str)]
 FOLDERS = {"bin", "dev", "etc", "init", "lib", "proc", "sbin", "sys", "tmp", "usr", "var"}
+INSTRUCTIONS_A_SECOND = 100_000_000                         # the engine executes more, also beside other work
 MACHINE = {32: "mips", 64: "mips64"}
 
 
@@ -34,6 +36,16 @@ def test_interrupts_come(core: Core) -> None:
     counts = {name: int(count) for count, name in
               re.findall(r"^ *\w+: +(\d+) .* (\w+)$", session(core).answers["cat /proc/interrupts"], re.MULTILINE)}
     assert counts["ttyS0"] > 100 and counts["timer"] > 100
+
+
+def test_ten_seconds_of_sleep_are_ten_of_the_guest_and_none_of_ours(core: Core) -> None:
+    found = session(core)
+    before, after = (float(found.answers[command].split()[0]) for command in (UPTIME_BEFORE, UPTIME_AFTER))
+    assert after - before == pytest.approx(10, rel=0.02)    # the two commands take their time too
+    start, end = found.moments[NAP], found.moments[UPTIME_AFTER]
+    assert (end.ticks - start.ticks) * NS_PER_TICK / 1e9 == pytest.approx(10, rel=0.01)
+    print(f"sleep 10: {end.retired - start.retired:,} instructions, {end.seconds - start.seconds:.2f} s")
+    assert end.retired - start.retired < INSTRUCTIONS_A_SECOND
 
 
 def test_it_switches_the_board_off(core: Core) -> None:

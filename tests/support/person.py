@@ -4,6 +4,7 @@ Invariant: what is typed depends on what the guest wrote and on nothing else, so
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from vmm.arch.models import find_model
@@ -47,12 +48,13 @@ def malta(image: str, mode: Mode, cpu: str, command_line: str, initrd: bytes) ->
     return Request(load_image(image), mode, find_model(cpu), MALTA, 256 * MIB, command_line=command_line, initrd=initrd)
 
 
-def run(request: Request, person: Person, most: int) -> System:
-    """To the system's end, which must come within ``most`` instructions of its first CPU."""
+def run(request: Request, person: Person, most: int, looked: Callable[[System], None] = lambda system: None) -> System:
+    """To the system's end, which must come within ``most`` instructions of its first CPU.  ``looked``: at each slice."""
     system = make_system(request, person)
     core = system.machine.cpus[0]
     while system.ending is None and core.retired < most:
         system.run(core.ticks + SLICE)
+        looked(system)
     print(f"{request.mode} {request.cpu.name}: {core.retired:,} instructions, {core.ticks * 5 // 1_000_000:,} ms, "
           f"{system.exits}")
     assert system.ending is not None, person.text[-2000:]

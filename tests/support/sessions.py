@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from dataclasses import dataclass
 from functools import cache
 
@@ -66,15 +67,25 @@ COMPUTED: dict[str, str] = {                                # what is typed, and
 }
 LOOKED_AT = ("mount -t devtmpfs devtmpfs /dev", "mount -t proc proc /proc", "uname -a", "cat /proc/cpuinfo", "ls /",
              "cat /proc/interrupts")
+UPTIME_BEFORE, NAP, UPTIME_AFTER = "cat /proc/uptime # before", "sleep 10", "cat /proc/uptime # after"
 SWITCH_OFF = "poweroff -f"
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """When a command was typed.  ``seconds``: of this process's processor time."""
+    ticks: int
+    retired: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
-    """``log``: to the first prompt.  ``answers``: by what was typed.  ``rest``: after the last command."""
+    """``log``: to the first prompt.  ``answers`` and ``moments``: by what was typed.  ``rest``: after the last command."""
     system: System
     log: str
     answers: dict[str, str]
+    moments: dict[str, Moment]
     rest: str
 
 
@@ -86,13 +97,20 @@ def request_for(core: Core, init: str = " rdinit=/bin/sh") -> Request:
 
 @cache
 def session(core: Core) -> Session:
-    typed = [*LOOKED_AT, *COMPUTED, SWITCH_OFF]
+    typed = [*LOOKED_AT, *COMPUTED, UPTIME_BEFORE, NAP, UPTIME_AFTER, SWITCH_OFF]
     person = Person([(PROMPT.encode(), command.encode() + b"\n") for command in typed])
-    system = run(request_for(core), person, MOST_INSTRUCTIONS)
+    moments: dict[str, Moment] = {}
+
+    def looked(system: System) -> None:
+        for command in typed[len(moments):len(typed) - len(person.talk)]:
+            cpu = system.machine.cpus[0]
+            moments[command] = Moment(cpu.ticks, cpu.retired, time.process_time())
+
+    system = run(request_for(core), person, MOST_INSTRUCTIONS, looked)
     log, *parts = NOISE.sub("", person.text).split(PROMPT)
     assert len(parts) == len(typed), person.text[-2000:]
     answers = {command: _answer(command, part) for command, part in zip(typed, parts, strict=True)}
-    return Session(system, log, answers, answers.pop(SWITCH_OFF))
+    return Session(system, log, answers, moments, answers.pop(SWITCH_OFF))
 
 
 def _answer(command: str, part: str) -> str:

@@ -98,7 +98,7 @@ RUN = (
     Option("--until",     pattern,  None,     "end, with status 0, when a line of the console matches", "REGEX"),
     Option("--max-insns", positive, None,     "end, with status 124, after so many instructions", "N"),
     Option("--timeout",   seconds,  None,     "end, with status 124, after so many seconds of real time", "S"),
-    Option("--stats",     None,     False,    "print instructions, time and exits by cause at the end"),
+    Option("--stats",     None,     False,    "print instructions, time, memory and exits by cause at the end"),
     Option("--json",      None,     False,    "print one JSON object, console included, and nothing else"),
     Option("--trace",     str,      None,     "write every instruction that is executed to a file, slowly", "FILE"),
     Option("--engine",    str,      "native", "native: compiled; reference: plain Python, slow",

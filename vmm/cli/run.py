@@ -90,7 +90,7 @@ def _report(options: Namespace, run: Run, outcome: Outcome) -> None:
         abandon_stdout()
     try:
         if options.json:
-            print(as_json(figures(run.system), outcome, bytes(run.said)), flush=True)
+            print(as_json(figures(run.system), outcome, bytes(run.said), options.stats), flush=True)
         elif options.stats or options.IMAGE is None:
             print(table(figures(run.system), outcome), flush=True)
     except OSError:
