@@ -22,10 +22,11 @@ class Varies:
 
 @dataclass(frozen=True, slots=True)
 class Only:
-    """Lines that one side alone has: ``ours`` or ``theirs``."""
+    """Lines that one side alone has: ``ours`` or ``theirs``; ``sometimes``: it depends on how busy the host is."""
     side: str
     pattern: str
     reason: str
+    sometimes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def unexplained(ours: str, theirs: str, rows: Iterable[Row]) -> list[str]:
 class Comparison:
     def __init__(self, rows: Iterable[Row]) -> None:
         self._rows = [(row, re.compile(row.pattern)) for row in rows]
-        self.unneeded = [row for row, _ in self._rows]
+        self.unneeded = [row for row, _ in self._rows if not (isinstance(row, Only) and row.sometimes)]
 
     def _need(self, row: Row) -> None:
         if row in self.unneeded:

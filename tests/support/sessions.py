@@ -13,7 +13,7 @@ from functools import cache
 from tests.support.debian import netboot
 from tests.support.person import Person, malta, run
 from vmm.guest.placement import Mode
-from vmm.guest.system import Request, System
+from vmm.guest.system import Ending, Request, System
 
 PROMPT = "~ # "
 MOST_INSTRUCTIONS = 14_000_000_000
@@ -82,7 +82,7 @@ class Moment:
 @dataclass(frozen=True, slots=True)
 class Session:
     """``log``: to the first prompt.  ``answers`` and ``moments``: by what was typed.  ``rest``: after the last command."""
-    system: System
+    ending: Ending
     log: str
     answers: dict[str, str]
     moments: dict[str, Moment]
@@ -107,10 +107,11 @@ def session(core: Core) -> Session:
             moments[command] = Moment(cpu.ticks, cpu.retired, time.process_time())
 
     system = run(request_for(core), person, MOST_INSTRUCTIONS, looked)
+    assert system.ending is not None
     log, *parts = NOISE.sub("", person.text).split(PROMPT)
     assert len(parts) == len(typed), person.text[-2000:]
     answers = {command: _answer(command, part) for command, part in zip(typed, parts, strict=True)}
-    return Session(system, log, answers, moments, answers.pop(SWITCH_OFF))
+    return Session(system.ending, log, answers, moments, answers.pop(SWITCH_OFF))
 
 
 def _answer(command: str, part: str) -> str:
