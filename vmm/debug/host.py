@@ -15,7 +15,7 @@ from vmm.debug.layout import Kind, Row, layout
 from vmm.debug.snapshot import Snapshot
 from vmm.debug.view import LOW, FpuView, Locate, View
 from vmm.engine.cpu import Cpu
-from vmm.engine.reference import Numbers
+from vmm.engine.numbers import Numbers
 from vmm.engine.store import Memory
 from vmm.gdbstub.target import MemoryFault
 from vmm.host.machine import Machine

@@ -11,7 +11,7 @@ from vmm.arch.exceptions import ExcCode
 from vmm.arch.privileged import cp0, mode, names, timer, translate
 from vmm.arch.state import GUEST_FILE, ROOT_FILE
 from vmm.engine.cpu import Cpu
-from vmm.engine.reference import Left, Numbers
+from vmm.engine.numbers import Left, Numbers
 from vmm.engine.store import Memory, State
 from vmm.gdbstub.target import MemoryFault
 

@@ -1,7 +1,7 @@
 """The algebra as LLVM text: operators write instructions instead of computing.
 
 ``Emitter`` has the words of a function body; ``FunctionEmitter`` makes functions of what is reached by ``m.call``.
-What only an inlined instruction needs is in ``vmm.engine.handlers``.
+What only an inlined instruction needs is in ``vmm.engine.inline``.
 """
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ from vmm.arch.privileged.service import SERVICES
 from vmm.arch.rows import RELEASE_6, Insn, available, decode, decode_tree
 from vmm.arch.stops import Stop
 from vmm.engine.compile import Library, load_library
-from vmm.engine.handlers import ALONE, BLOCK, RECORD, SLOT_DISTANCE, VIEW, VIEWS
 from vmm.engine.hostfp import host_has_flags
 from vmm.engine.native import FIXED
+from vmm.engine.records import ALONE, BLOCK, RECORD, SLOT_DISTANCE, VIEW, VIEWS
 from vmm.engine.reference import ReferenceEngine
 from vmm.engine.runtime import SHARED, SHARED_SLOTS
 from vmm.engine.store import PAGE, Block, Memory, State, break_links

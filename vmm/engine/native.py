@@ -18,8 +18,9 @@ from vmm.arch.rows import RELEASE_6, REMOVED_NEVER, Choice, Fork, Insn, Tree, de
 from vmm.arch.state import OFFSET
 from vmm.engine import hostlanes
 from vmm.engine.emit import FunctionEmitter, Heavy
-from vmm.engine.handlers import ARGUMENTS, COMPACT, CONTROL, FORBIDS, MAIN, SLOT, heavy_handlers, inline_handlers, mangled
+from vmm.engine.handlers import heavy_handlers, inline_handlers, mangled
 from vmm.engine.hostfp import host_has_flags, host_has_fma
+from vmm.engine.records import ARGUMENTS, COMPACT, CONTROL, FORBIDS, MAIN, SLOT
 from vmm.engine.runtime import runtime
 
 FIXED = ("arrive", "page_end", "undecoded_main", "undecoded_slot", "step_slot", "step_jump", "row_before_6",

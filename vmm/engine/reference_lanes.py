@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from vmm.arch.privileged import vector
 from vmm.arch.state import OFFSET
+from vmm.engine.number_words import Condition, Word
 
 if TYPE_CHECKING:
-    from vmm.engine.reference import Condition, Numbers, Word
+    from vmm.engine.numbers import Numbers
 
 VECTOR_BITS = 128
 FIRST = OFFSET["fpr"]
@@ -161,7 +162,6 @@ class LaneConditions:
         return Lanes(self.bits, [-int(held) for held in self.held])
 
     def any(self) -> Condition:
-        from vmm.engine.reference import Condition
         return Condition(any(self.held))
 
 
@@ -188,7 +188,6 @@ class VectorWords:
     """What ``m`` offers of vectors; ``Numbers`` is one of these."""
 
     def float_lanes(self, operation: str, option: int, bits: int, *registers: int) -> Condition:
-        from vmm.engine.reference import Condition
         return Condition(False)
 
     def vector(self: Any, bits: int) -> VectorFile:

@@ -13,7 +13,8 @@ from pathlib import Path
 from vmm.arch.exceptions import ExcCode
 from vmm.arch.state import OFFSET, OWNED_CAPACITY
 from vmm.arch.stops import Stop
-from vmm.engine.handlers import (
+from vmm.engine.hostfp import declarations
+from vmm.engine.records import (
     ADDEND,
     ALONE,
     ARGUMENTS,
@@ -31,7 +32,6 @@ from vmm.engine.handlers import (
     VIEW,
     VIEWS,
 )
-from vmm.engine.hostfp import declarations
 
 FOLDER = Path(__file__).parent
 FRAGMENTS = ("declarations", "soft_tlb", "blocks", "decode", "where", "transfers", "steps", "run")
