@@ -84,6 +84,9 @@ OPTIONS: dict[str, tuple[list[str], str]] = {
     "until":          (["--until", "("], "regular expression"),
     "insns":          (["--max-insns", "-1"], "--max-insns"),
     "timeout":        (["--timeout", "soon"], "seconds"),
+    "no-disk":        (["--disk", "missing.img"], "No such file"),
+    "no-disk-name":   (["--disk", ",readonly"], "names no file"),
+    "disk-interface": (["--disk", "a.img,if=scsi"], "ide, virtio"),
     "no-initrd":      (["-i", "missing.gz"], "missing.gz"),
     "vz-without":     (["--mode", "vz", "--cpu", "24Kf"], "P5600"),
 }

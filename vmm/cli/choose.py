@@ -5,16 +5,21 @@ What the user left open is chosen by the image: the mode by where it is linked, 
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterable
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from vmm.arch.models import CpuModel, find_model
+from vmm.cli.main import complain
 from vmm.cli.options import RUN, Option
 from vmm.errors import ConfigError
 from vmm.guest.board import find_board, parse_size
+from vmm.guest.cards import DiskCard
 from vmm.guest.console import Console
-from vmm.guest.disk import FileDisk
+from vmm.guest.disk import Disk
 from vmm.guest.image import Image, load_image, parse_image
 from vmm.guest.placement import TE_KSEG0, Mode
+from vmm.guest.storage.spec import open_disk, parse_disk
 from vmm.guest.system import FIRST_WITHOUT_OLD_CODE, Request, System
 
 BUNDLED = "bundled"                                         # the path of an image that has none
@@ -62,11 +67,12 @@ def request_from(options: Namespace) -> Request:
     memory = board.ram_default if options.memory is None else parse_size(options.memory)
     board.check_ram(memory)
     image, mode = _image_and_mode(options.IMAGE, options.mode)
+    disks, cards = _disks([options.disk] if isinstance(options.disk, str) else options.disk or [])
     return Request(
         image=image, mode=mode, cpu=_cpu(image, mode, options.cpu), board=board, ram_size=memory,
         host_cpus=max(options.host_cpus, options.cpus) if mode == "bare" else options.host_cpus,
         cpus=options.cpus, command_line=options.arguments, initrd=_initrd(options.initrd),
-        engine=options.engine, disk=None if options.disk is None else FileDisk(options.disk))
+        engine=options.engine, disks=disks, cards=cards)
 
 
 def _image_and_mode(path: str | None, wanted: Mode | None) -> tuple[Image, Mode]:
@@ -89,6 +95,20 @@ def _cpu(image: Image, mode: Mode, name: str | None) -> CpuModel:
         raise ConfigError(f"{image.path}: has {image.isa.name} code, of {image.isa.bits} bits, and --cpu {cpu.name} "
                           f"is a {cpu.bits}-bit core; choose {usual}")
     return cpu
+
+
+def _disks(texts: Iterable[str]) -> tuple[tuple[Disk, ...], tuple[DiskCard, ...]]:
+    """On IDE, and as cards."""
+    ide, cards = [], []
+    with ExitStack() as opened:
+        for spec in [parse_disk(text) for text in texts]:
+            disk = opened.enter_context(closing(open_disk(spec, complain)))
+            if spec.interface == "virtio":
+                cards.append(DiskCard(disk, read_only=spec.read_only))
+            else:
+                ide.append(disk)
+        opened.pop_all()                                    # from here on, they are the request's
+    return tuple(ide), tuple(cards)
 
 
 def _initrd(path: str | None) -> bytes:

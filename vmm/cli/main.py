@@ -41,7 +41,7 @@ def _add(parser: Parser, option: Option) -> None:
         settings["action"] = "store_true"
     else:
         settings |= {"type": option.kind, "default": option.default, "choices": option.choices,
-                     "nargs": option.count}
+                     "nargs": option.count, "action": "append" if option.repeats else None}
     given = {name: value for name, value in settings.items() if value is not None}
     parser.add_argument(*option.flags.split(), **given)     # type: ignore[arg-type]
 

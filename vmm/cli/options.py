@@ -24,6 +24,7 @@ class Option:
     metavar: str | None = None
     choices: tuple[str, ...] | None = None
     count: str | None = None                                # "?" optional, "+" at least one, "*" any number
+    repeats: bool = False                                   # each time it is given, one more; a list
     name: str | None = None                                 # in the parsed options, where the flag says it badly
 
     @property
@@ -88,7 +89,8 @@ RUN = (
     Option("-c --cpus",   positive, 1,        "CPUs of the guest", "N"),
     Option("-m",          str,      None,     "memory of the guest (default: the board's, 256M)", "SIZE", name="memory"),
     Option("-i",          str,      None,     "initial RAM disk", "INITRD", name="initrd"),
-    Option("--disk",      str,      None,     "raw image of the first IDE disk; what the guest writes is kept", "FILE"),
+    Option("--disk",      str,      None,     "image of a disk: FILE[,if=ide|virtio][,format=raw][,readonly]; "
+                                              "again for more; what the guest writes is kept", "DISK", repeats=True),
     Option("-a",          str,      "",       "kernel command line, such as console=ttyS0", "ARGS", name="arguments"),
     Option("--serial",    str,      "stdio",  "where the console is: stdio, pty, file:FILE or tcp:HOST:PORT", "WHERE"),
     Option("--gdb",       str,      None,     "serve a debugger there; port 0 takes one that is free",

@@ -5,7 +5,7 @@ import io
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from socket import socket
 from typing import TextIO
 
@@ -28,7 +28,7 @@ QUIET_ENDS = ("power-off", "until", "left", "idle")
 def main(options: Namespace) -> int:
     address = _gdb_address(options)
     request = request_from(options)
-    with _trace(options) as trace, _port(address) as listener:
+    with closing(request), _trace(options) as trace, _port(address) as listener:
         run = Run(options, request)
         with listening(run.limits.signals):
             with _console(options, run):

@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from vmm.guest.console import Console
-from vmm.guest.devices.virtio.blk import Disk, VirtioBlk
+from vmm.guest.devices.virtio.blk import VirtioBlk
 from vmm.guest.devices.virtio.console import VirtioConsole
 from vmm.guest.devices.virtio.function import VirtioFunction
 from vmm.guest.devices.virtio.net import VirtioNet
 from vmm.guest.devices.virtio.rng import VirtioRng
 from vmm.guest.devices.virtio.transport import VirtioDevice
+from vmm.guest.disk import Disk
 from vmm.guest.net.link import Link
 from vmm.guest.outside import Outside, Plugged
 

@@ -30,6 +30,7 @@ INTERRUPT_PIN = 2                                           # of the CPU: the in
 ISA_PORTS, PCI_MEMORY = 0x1_0000_0000, 0x1_0000_0000        # sizes of the PCI address spaces
 CASCADE = 2
 KEYBOARD_IRQS, IDE_IRQS = (1, 12), (14, 15)
+IDE_DISKS = 4                                               # two on each channel
 ISA_EDGE_ONLY = 0x07, 0x21                                  # inputs that cannot be level-triggered: 0, 1, 2; 8, 13
 SOUTH_BRIDGE = 10                                           # its slot
 CARD_SLOTS = range(18, 22)
@@ -130,8 +131,10 @@ class MaltaChipset:
         self._plug("pci0a.3", SOUTH_BRIDGE, 3, PowerFunction(management, smbus))
 
     def _ide(self) -> None:
-        first, second = (IdeChannel(partial(self.set_irq, irq), disk)
-                         for irq, disk in zip(IDE_IRQS, (self._outside.disk, None), strict=True))
+        if (wanted := len(self._outside.disks)) > IDE_DISKS:
+            raise ConfigError(f"{wanted} IDE disks: this board takes {IDE_DISKS}; make the others virtio disks")
+        disks = [*self._outside.disks, *[None] * IDE_DISKS]
+        first, second = (IdeChannel(partial(self.set_irq, irq), disks[2 * n:2 * n + 2]) for n, irq in enumerate(IDE_IRQS))
         controls = ControlPort(first), ControlPort(second)
         master = BusMaster((first, second), self._outside.memory)
         self.devices |= {"ide1": first, "ide2": second, "ide1ctl": controls[0], "ide2ctl": controls[1], "idedma": master}

@@ -50,7 +50,7 @@ class Outside:
     transmit: Callable[[str, int], None]                    # port, byte
     reset: Callable[[], None]
     power_off: Callable[[], None]
-    disk: Disk | None = None                                # on the first IDE channel
+    disks: tuple[Disk, ...] = ()                            # on IDE: both of the first channel, then of the second
     cards: tuple[Card, ...] = ()                            # in the PCI slots, in order
     input: InputLog = field(default_factory=lambda: InputLog(lambda: (0, 0)))
     """Where cards get an entrance for what comes from outside the simulation."""

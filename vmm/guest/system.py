@@ -7,6 +7,7 @@ calls of ``run`` or ``step``, so the same calls give the same run.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -17,6 +18,7 @@ from vmm.errors import ConfigError
 from vmm.guest.board import Board, Built, Kind
 from vmm.guest.boot import Boot, BootRequest, boot
 from vmm.guest.bus import BusError
+from vmm.guest.cards import DiskCard
 from vmm.guest.clock import BoardClock
 from vmm.guest.console import Console
 from vmm.guest.devices.malta_fpga import MaltaFpga
@@ -52,8 +54,17 @@ class Request:
     engine: str = "native"
     page_shift: int | None = None
     start: datetime = SWITCHED_ON
-    disk: Disk | None = None
+    disks: tuple[Disk, ...] = ()                            # on IDE
     cards: tuple[Card, ...] = ()                            # in PCI slots
+
+    @property
+    def all_disks(self) -> list[Disk]:
+        return [*self.disks, *(card.disk for card in self.cards if isinstance(card, DiskCard))]
+
+    def close(self) -> None:
+        """Its disks are free for others, with all that was written on them."""
+        for disk in self.all_disks:
+            disk.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +127,9 @@ class BoardState:
         self.console, self.clock, self._interrupt, self._finish = console, clock, interrupt, finish
         self.input = InputLog(lambda: (clock.now_ns() // NS_PER_TICK, retired()))
         self._pins: dict[int, bool] = {}
-        self._console_port = request.board.console
+        self._console_port, self._disks = request.board.console, request.all_disks
         outside = Outside(request.image.big_endian, clock, memory, request.start, self._pin, self._transmit,
-                          self._reset, self._power_off, request.disk, request.cards, self.input)
+                          self._reset, self._power_off, request.disks, request.cards, self.input)
         self.built: Built = request.board.build(outside)
         self._type = self.input.entrance(self._console_port, self.built.uart(self._console_port).receive)
 
@@ -142,10 +153,17 @@ class BoardState:
         fpga = self.built.devices["fpga"]
         assert isinstance(fpga, MaltaFpga)
         status = fpga.state.ascii_word & 0xFF
-        self._finish(Ending(status, "the guest reset the board"))
+        self._end(Ending(status, "the guest reset the board"))
 
     def _power_off(self) -> None:
-        self._finish(Ending(0, "the guest powered the board off"))
+        self._end(Ending(0, "the guest powered the board off"))
+
+    def _end(self, ending: Ending) -> None:
+        """As a disk without power keeps what it has, so does an image."""
+        for disk in self._disks:
+            with suppress(OSError):                         # the user was told
+                disk.flush()
+        self._finish(ending)
 
     def keys(self) -> None:
         """Let what was typed reach the console's port, and the cards what has come for them."""

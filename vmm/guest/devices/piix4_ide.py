@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from vmm.guest.devices.ide import READ, IdeChannel, Memory
+from vmm.guest.devices.ata import READ, Memory
+from vmm.guest.devices.ide import IdeChannel
 from vmm.guest.devices.pci import COMMAND_IO, BaseRegister, Identity, PciFunction, Windowed
 from vmm.guest.devices.window import Window, at_most, copied
 
@@ -79,10 +80,10 @@ class BusMaster:
     def _move(self, number: int) -> None:
         """Once the command and the bus master have both been started."""
         base, registers, channel = 8 * number, self.state.registers, self._channels[number]
-        if not (registers[base] & START and channel.state.dma):
+        if not (registers[base] & START and channel.waiting):
             return
         to_memory = bool(registers[base] & TO_MEMORY)
-        right_way = to_memory == (channel.state.transfer == READ)
+        right_way = to_memory == (channel.waiting == READ)
         good = channel.move(self._pieces(base) if right_way else [], self._memory)
         registers[base + self.STATUS] = (registers[base + self.STATUS] & ~ACTIVE) | RAISED | (0 if good else FAILED)
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from struct import Struct
-from typing import Protocol
 
 from vmm.guest.devices.virtio.queue import Chain, Malformed, Virtqueue
 from vmm.guest.devices.virtio.transport import VirtioDevice
 from vmm.guest.devices.window import Window, copied
+from vmm.guest.disk import SECTOR, Disk
 
-SECTOR = 512
 # fmt: off
 IN, OUT, FLUSH, GET_ID, DISCARD, WRITE_ZEROES   = 0, 1, 4, 8, 11, 13     # requests
 DONE, FAILED, UNSUPPORTED                       = 0, 1, 2                # their ends
@@ -29,17 +28,6 @@ MOST_RANGE = 1 << 22                                        # sectors that one r
 MOST_RANGES = 16
 AT_ONCE = 1 << 20                                           # bytes that are moved at once
 ID_SIZE = 20
-
-
-class Disk(Protocol):
-    """A disk that fails raises ``OSError``."""
-
-    @property
-    def sectors(self) -> int: ...
-
-    def read(self, sector: int, count: int, /) -> bytes: ...
-
-    def write(self, sector: int, data: bytes, /) -> None: ...
 
 
 class VirtioBlk(VirtioDevice):
@@ -86,7 +74,8 @@ class VirtioBlk(VirtioDevice):
         if what == OUT:
             return self._write(chain, sector, chain.readable - HEADER.size), 0
         if what == FLUSH:
-            return DONE, 0                                  # what was written is on the disk at once
+            self.disk.flush()
+            return DONE, 0
         if what in (DISCARD, WRITE_ZEROES) and not self.read_only:
             return self._zero(chain, what == DISCARD), 0
         return UNSUPPORTED, 0

@@ -1,0 +1,1 @@
+"""What is under a guest's disk: files of the host, and the formats in them."""
