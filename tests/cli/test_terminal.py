@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import termios
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -274,6 +275,15 @@ def test_a_pipe_that_nobody_reads_any_more_ends_the_run(code: Callable[..., str]
         err = process.stderr.read()
         assert process.wait(60) == 128 + signal.SIGPIPE
     assert err == b"vmm: --serial stdio: its reader is gone\n"
+
+
+def test_a_peer_that_hangs_up_ends_the_run(code: Callable[..., str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=lambda: server.accept()[0].close()).start()
+        console = f"tcp:127.0.0.1:{server.getsockname()[1]}"
+        ran = vmm_here("run", code(*SAY_FOREVER), "--mode", "bare", "--serial", console)
+    assert ran.status == 128 + signal.SIGPIPE
+    assert re.fullmatch(f"vmm: --serial {console}: its (peer|reader) is gone\n", ran.err)
 
 
 def test_a_full_disk_is_told(code: Callable[..., str]) -> None:
