@@ -72,7 +72,7 @@ def request_from(options: Namespace) -> Request:
         image=image, mode=mode, cpu=_cpu(image, mode, options.cpu), board=board, ram_size=memory,
         host_cpus=max(options.host_cpus, options.cpus) if mode == "bare" else options.host_cpus,
         cpus=options.cpus, command_line=options.arguments, initrd=_initrd(options.initrd),
-        engine=options.engine, disks=disks, cards=cards)
+        engine=options.engine, disks=disks, cards=cards, quantum=options.quantum, seed=options.seed)
 
 
 def _image_and_mode(path: str | None, wanted: Mode | None) -> tuple[Image, Mode]:

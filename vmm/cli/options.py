@@ -51,6 +51,12 @@ def positive(text: str) -> int:
     return int(found[1]) * SCALES[found[2]]
 
 
+def natural(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise ArgumentTypeError(f"{text!r} is not a whole number; give one such as 0 or 7")
+    return int(text)
+
+
 def seconds(text: str) -> float:
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or not float(text):
         raise ArgumentTypeError(f"{text!r} is not a time in seconds above 0; give one such as 10 or 0.5")
@@ -87,6 +93,9 @@ RUN = (
                                               "and mode)", "MODEL"),
     Option("--host-cpus", positive, 1,        "CPUs of the host", "N"),
     Option("-c --cpus",   positive, 1,        "CPUs of the guest", "N"),
+    Option("--quantum",   positive, 50_000,   "instructions that a CPU executes before the next has its turn", "N"),
+    Option("--seed",      natural,  0,        "another interleaving of the CPUs for each number; the same for the same",
+                                              "N"),
     Option("-m",          str,      None,     "memory of the guest (default: the board's, 256M)", "SIZE", name="memory"),
     Option("-i",          str,      None,     "initial RAM disk", "INITRD", name="initrd"),
     Option("--disk",      str,      None,     "image of a disk: FILE[,if=ide|virtio][,format=raw][,readonly]; "

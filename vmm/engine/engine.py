@@ -17,7 +17,7 @@ from vmm.engine.native import FIXED
 from vmm.engine.records import ALONE, BLOCK, RECORD, SLOT_DISTANCE, VIEW, VIEWS
 from vmm.engine.reference import ReferenceEngine
 from vmm.engine.runtime import SHARED, SHARED_SLOTS
-from vmm.engine.store import PAGE, Block, Memory, State, break_links
+from vmm.engine.store import PAGE, Block, Links, Memory, State
 from vmm.errors import ConfigError
 
 POOL_BLOCKS = 1536
@@ -56,6 +56,7 @@ class NativeEngine:
         self._library: Library = load_library(big_endian)
         self._memory = memory
         self._states: list[State] = []
+        self._links = Links()
         self._views: list[Block] = []
         self._records = Block(4 * BLOCK, align=BLOCK)          # arrive, end of a stepped slot, scratch and its overhang
         self._pool = Block(POOL_BLOCKS * BLOCK, align=BLOCK)
@@ -136,8 +137,8 @@ class NativeEngine:
         self._shared.words[AT["cpu_count"]] = len(self._states)
 
     def run(self, state: State) -> Stop:
-        if len(self._states) > 1:
-            break_links(self._states, state)
+        if self._links.holder is not state:
+            self._links.pass_to(state, self._states)
         return STOPS[self._run(state.address)]
 
     def service(self, state: State, name: str, *words: int) -> int:

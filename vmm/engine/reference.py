@@ -14,7 +14,7 @@ from vmm.arch.rows import Insn, available, decode, decode_tree
 from vmm.arch.stops import Stop
 from vmm.engine.number_words import Word
 from vmm.engine.numbers import Left, Numbers
-from vmm.engine.store import Memory, State, break_links
+from vmm.engine.store import Links, Memory, State
 
 
 class ReferenceEngine:
@@ -26,6 +26,7 @@ class ReferenceEngine:
         self.reserved_in_slot = {id(row) for row in ROWS if row.is_alone(model.release)}
         self._machines: dict[int, Numbers] = {}
         self._states: list[State] = []
+        self._links = Links()
         self._decoded: dict[int, Insn | None] = {}
         self._split: dict[int, dict[str, int]] = {}
 
@@ -50,7 +51,8 @@ class ReferenceEngine:
     def run(self, state: State) -> Stop:
         """The loop of the native engine's ``run``, in Python."""
         m = self._machines[state.address]
-        break_links(self._states, state)
+        if self._links.holder is not state:
+            self._links.pass_to(state, self._states)
         state.stop, look = 0, True
         while True:
             if look:

@@ -55,11 +55,20 @@ class State:
         return self.words[start:start + COUNT[name]]
 
 
-def break_links(states: Iterable[State], running: State) -> None:
-    """A CPU that runs may store where others hold a link, so theirs end: their SC fails (mips.md 6, LL/SC)."""
-    for state in states:
-        if state is not running:
-            state.llbit = 0
+class Links:
+    """The links of LL that a machine's CPUs hold.  A CPU that runs may store where others hold one, so theirs end and
+    their SC fails: only the CPU that ran last, ``holder``, can have a link.  (mips.md 6, LL/SC)
+    """
+
+    def __init__(self) -> None:
+        self.holder: State | None = None
+
+    def pass_to(self, running: State, states: Iterable[State]) -> None:
+        """``running`` is about to run; ``states`` are all CPUs', for the first time, when anyone may hold a link."""
+        for state in states if self.holder is None else (self.holder,):
+            if state is not running:
+                state.llbit = 0
+        self.holder = running
 
 
 class Memory:

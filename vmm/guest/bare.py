@@ -16,10 +16,9 @@ from vmm.guest.console import Console
 from vmm.guest.system import BoardState, Ending, Interrupted, Request, check, memory_pieces, plan_boot
 from vmm.host.kernel.timers import TimerQueue
 from vmm.host.machine import NS_PER_TICK, Machine, Piece
+from vmm.host.machine.turns import Turns
 from vmm.kvm.vcpu import Vcpu
 
-QUANTUM_TICKS = 50_000
-"""A CPU runs to the next multiple of this before the next has its turn."""
 TICKS, STOP_ADDRESS, STOP_SIZE, STOP_VALUE = (
     OFFSET[name] for name in ("ticks", "stop_address", "stop_size", "stop_value"))
 DEBUG_STOPS = (Stop.BREAK, Stop.WATCH, Stop.STEP)
@@ -35,6 +34,7 @@ class BareSystem:
         self.machine = Machine(request.cpu, request.host_cpus, size, request.image.big_endian, request.engine, pieces)
         self.device_maps = tuple(DeviceMap(cpu) for cpu in self.machine.cpus)
         self.timers = TimerQueue()
+        self.turns = Turns(request.quantum, request.seed)
         self._running: Cpu | None = None               # whose instruction it is that a device answers
         clock = BoardClock(self.timers, self._now_ns, self._run_ahead)
         self.board = BoardState(request, console, clock, self.machine.ram, self._interrupt, self._finish,
@@ -78,7 +78,7 @@ class BareSystem:
             return
         limits = [_ticks(to_ns)]
         if len(self.machine.cpus) > 1:
-            limits.append(_end_of_turn(cpu.ticks))
+            limits.append(self.turns.end(cpu.ticks))
         if (alarm := self.timers.next_ns()) is not None:
             limits.append(_ticks(alarm))
         cpu.pass_time(min(limits))
@@ -91,13 +91,13 @@ class BareSystem:
     # -- running -------------------------------------------------------------------------------------------------------
     def run(self, until: int) -> Interrupted | None:
         """``until`` may fall into the turn of the last CPU only; so the turns are the same whatever it is."""
-        *first, last = self.machine.cpus
-        while self.ending is None and (now := min(cpu.ticks for cpu in self.machine.cpus)) < until:
+        cpus = self.machine.cpus
+        while self.ending is None and (now := min(cpu.ticks for cpu in cpus)) < until:
             self.board.keys()
-            turn = _end_of_turn(now)
-            ends = [*((cpu, turn) for cpu in first), (last, min(turn, until) if first else until)]
-            for cpu, end in ends:
-                stopped = self._run_cpu(cpu, end)
+            turn = self.turns.end(now) if len(cpus) > 1 else until
+            order = self.turns.order(turn, len(cpus))
+            for number in order:
+                stopped = self._run_cpu(cpus[number], min(turn, until) if number == order[-1] else turn)
                 if stopped is not None or self.ending is not None:
                     return stopped
         return None
@@ -191,10 +191,6 @@ class BareSystem:
 def _ticks(ns: int) -> int:
     """The first tick at or after a moment."""
     return -(-ns // NS_PER_TICK)
-
-
-def _end_of_turn(now: int) -> int:
-    return now - now % QUANTUM_TICKS + QUANTUM_TICKS
 
 
 def _pieces(request: Request) -> tuple[tuple[Piece, ...], int]:

@@ -92,7 +92,7 @@ class HypervisedSystem:
         rom = request.board.rom(request.image.big_endian)
         memory = request.ram_size + len(rom) + HOST_OWN_BYTES
         self.machine = Machine(request.cpu, request.host_cpus, memory, request.image.big_endian, request.engine)
-        self.kernel = Kernel(self.machine, page_shift=shift)
+        self.kernel = Kernel(self.machine, page_shift=shift, quantum=request.quantum, seed=request.seed)
         self.vm = Vm(self.kernel, vz_backend(vz_host(self.kernel)) if request.mode == "vz" else TrapAndEmulate)
         scheduler = self.kernel.scheduler
         clock = BoardClock(scheduler.timers, scheduler.now_ns, scheduler.run_ahead)

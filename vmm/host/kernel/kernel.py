@@ -54,11 +54,12 @@ from vmm.host.kernel.mmids import MmidContexts
 from vmm.host.kernel.mmu import KernelMmu, probe_mmids
 from vmm.host.kernel.pagetable import Geometry, InvalidTables, PageTable
 from vmm.host.kernel.refill import POINTER_SHIFT
-from vmm.host.kernel.scheduler import IPI_LINE, QUANTUM_TICKS, TIMER_LINE, Scheduler
+from vmm.host.kernel.scheduler import IPI_LINE, TIMER_LINE, Scheduler
 from vmm.host.kernel.steps import drain
 from vmm.host.kernel.tasks import Body, Task
 from vmm.host.kernel.tlb import HostTlb
 from vmm.host.kernel.uasm import Assembly, Code
+from vmm.host.machine.turns import QUANTUM_TICKS
 
 HELPERS = 0x400
 PGD_CURRENT = 0x800
@@ -81,10 +82,11 @@ class Machine(Protocol):
 
 
 class Kernel:
-    """One host's; ``quantum`` is in ticks; ``mmids``: use MMIDs if the CPUs have them, else ASIDs (HM-7)."""
+    """One host's; ``quantum`` and ``seed`` are those of ``Turns``; ``mmids``: use MMIDs if the CPUs have them, else ASIDs
+    (HM-7)."""
 
     def __init__(self, machine: Machine, *, page_shift: int = 14, quantum: int = QUANTUM_TICKS,
-                 mmids: bool = False) -> None:
+                 seed: int = 0, mmids: bool = False) -> None:
         self.machine, self.model = machine, machine.model
         self.cpus: list[Cpu] = [HostCpu(cpu) for cpu in machine.cpus]
         self.ram: Ram = machine.ram
@@ -110,7 +112,7 @@ class Kernel:
         self.code: list[Code] = []
         self.plan = self._place_helpers()
         self.scheduler = Scheduler(self.cpus, self.ns_per_tick, is_budget=is_stop("BUDGET", "IDLE"),
-                                   is_debug=is_stop("BREAK", "WATCH", "STEP"), quantum=quantum)
+                                   is_debug=is_stop("BREAK", "WATCH", "STEP"), quantum=quantum, seed=seed)
         self.scheduler.switch_in = self._switch_in
         self.init_mm = self.new_mm()
         for number in range(len(self.cpus)):

@@ -1,6 +1,6 @@
 """Runs tasks on CPUs, a quantum each in turn, in virtual time: a fixed interleaving.  (design 4, GK-4, GK-7)
 
-A turn ends at the next multiple of the quantum, so that it is the same turn however often ``run`` is called for it.
+A turn is the same however often ``run`` is called for it (``vmm.host.machine.turns``).
 Invariant: when a turn begins all CPUs have the same ``ticks``; timers fire only while no instruction executes; a task
 that must give way is interrupted by the host's timer line, as real hardware would, so it leaves the guest by itself.
 """
@@ -14,8 +14,8 @@ from typing import Any
 from vmm.host.kernel.cpu import Cpu
 from vmm.host.kernel.tasks import Body, Resched, Run, Sleep, Task, restore, save
 from vmm.host.kernel.timers import TimerQueue
+from vmm.host.machine.turns import QUANTUM_TICKS, Turns
 
-QUANTUM_TICKS = 50_000
 NEVER = 1 << 62
 IPI_LINE, TIMER_LINE = 2, 7
 """Root interrupt lines by which the kernel gets a CPU out of a guest."""
@@ -34,10 +34,10 @@ class Scheduler:
     """``is_budget`` tells the Stop that only means "until was reached"; ``is_debug`` the debugger's Stops."""
 
     def __init__(self, cpus: list[Cpu], ns_per_tick: int, *, is_budget: Callable[[Any], bool],
-                 is_debug: Callable[[Any], bool], quantum: int = QUANTUM_TICKS) -> None:
+                 is_debug: Callable[[Any], bool], quantum: int = QUANTUM_TICKS, seed: int = 0) -> None:
         self.cpus = cpus
         self.ns_per_tick = ns_per_tick
-        self.quantum = quantum
+        self.turns = Turns(quantum, seed)
         self.timers = TimerQueue()
         self.current: list[Task | None] = [None] * len(cpus)
         self.need_resched = [False] * len(cpus)
@@ -62,7 +62,7 @@ class Scheduler:
             return
         limits = [-(-to_ns // self.ns_per_tick)]
         if self._contended:
-            limits.append(self._end_of_turn(self.cpus[self._executing].ticks))
+            limits.append(self.turns.end(self.cpus[self._executing].ticks))
         if (alarm := self._next_alarm()) is not None:
             limits.append(alarm)
         self.cpus[self._executing].pass_time(min(limits))
@@ -102,18 +102,18 @@ class Scheduler:
 
         ``until`` may fall into the turn of the last CPU only; the others then have ended theirs.
         """
-        last = len(self.cpus) - 1
         while min(cpu.ticks for cpu in self.cpus) < until and not stop():
             now = min(cpu.ticks for cpu in self.cpus)
             if all(cpu.ticks == now for cpu in self.cpus):
                 self._fire(now, range(len(self.cpus)))
             if self._nothing_left():
                 return None
-            turn = self._end_of_turn(now)
-            for number in range(len(self.cpus)):
+            turn = self.turns.end(now)
+            order = self.turns.order(turn, len(self.cpus))
+            for number in order:
                 if self.cpus[number].ticks >= turn:
                     continue                                # it ended its turn in an earlier call
-                found = self._run_cpu(number, turn, until if number == last else turn, stop)
+                found = self._run_cpu(number, turn, until if number == order[-1] else turn, stop)
                 if found is not None:
                     return found
                 if stop():
@@ -148,9 +148,6 @@ class Scheduler:
         """Somebody waits for a turn to end."""
         return bool(self._waiting) or len(self.cpus) > 1
 
-    def _end_of_turn(self, now: int) -> int:
-        return now - now % self.quantum + self.quantum
-
     def quiet_until(self) -> int:
         """The next alarm if nothing executes before it, else a tick that has passed."""
         if self._waiting or any(task is not None for task in self.current):
@@ -176,7 +173,7 @@ class Scheduler:
         try:
             while cpu.ticks < until and not stop():
                 if alone:
-                    turn = self._end_of_turn(cpu.ticks)
+                    turn = self.turns.end(cpu.ticks)
                 elif cpu.ticks >= turn:
                     break
                 self._fire(cpu.ticks, (number,))
