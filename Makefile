@@ -34,6 +34,7 @@ startup: $(BIN)/vmm ## time and memory of a whole run of the bundled guest
 soak: tools $(VENV)/dev ## the long tests
 	$(BIN)/pytest -n auto -m soak
 	$(BIN)/python -m tests.soak.arithmetic
+	$(BIN)/python -m tests.soak.interleavings
 	$(BIN)/python -m tests.differential.objdump
 
 mutation: tools $(VENV)/dev ## does a test notice one wrong character in a meaning?  50 times; an hour

@@ -14,7 +14,6 @@ from vmm.errors import ConfigError
 from vmm.host.kernel.contexts import Mmu, Space, SteppedContexts
 from vmm.host.kernel.steps import (
     Act,
-    Cell,
     ClearBits,
     CompareExchange,
     Exchange,
@@ -176,9 +175,7 @@ class MmidContexts(SteppedContexts):
         yield Store(self.version, version)
         used = self._used_from_start()
         for cpu in range(len(self.mmus)):
-            running = yield from self._retire(self.active[cpu])
-            if not running:                                # it rolled over before, and the CPU has not switched since
-                running = yield Load(self.reserved[cpu])
+            running = yield from self._retire(cpu)
             used |= 1 << (running & self.mask)
             yield Store(self.reserved[cpu], running)
         yield Store(self.used, used)
@@ -188,9 +185,10 @@ class MmidContexts(SteppedContexts):
     def _used_from_start(self) -> int:
         return 1 << KERNEL_WIRED
 
-    def _retire(self, active: Cell) -> Program[int]:
-        old: int = yield Exchange(active, 0)
-        return old
+    def _retire(self, cpu: int) -> Program[int]:
+        """What a CPU runs: if nothing was published since the last rollover, what it ran then."""
+        running: int = yield Exchange(self.active[cpu], 0)
+        return running or (yield Load(self.reserved[cpu]))
 
     # Dropping
 
