@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.cli import refused, vmm
 from tests.support.elf import Load, elf
+from tests.support.uimage import uimage
 from vmm.guest.bundled import build
 from vmm.guest.elfwriter import executable
 from vmm.guest.image import Segment
@@ -58,6 +59,9 @@ def test_bad_image(name: str, workplace: Path) -> None:
 OPTIONS: dict[str, tuple[list[str], str]] = {
     "no-image":       (["missing.elf"], "no such file"),
     "a-folder":       (["."], "directory"),
+    "a-device":       (["/dev/zero"], "a device or a socket"),
+    "no-address":     (["--load-at", "low"], "not an address"),
+    "nothing-to-load": (["--load-at", "0x80100000"], "no image to load"),
     "newline":        (["no\nsuch"], "no such file"),
     "no-memory":      (["-m", "0"], "-m 0"),
     "tiny":           (["-m", "1K"], "16M"),
@@ -88,6 +92,8 @@ OPTIONS: dict[str, tuple[list[str], str]] = {
     "no-disk-name":   (["--disk", ",readonly"], "names no file"),
     "disk-interface": (["--disk", "a.img,if=scsi"], "ide, virtio"),
     "no-initrd":      (["-i", "missing.gz"], "missing.gz"),
+    "initrd-folder":  (["-i", "."], "-i .: is a directory"),
+    "initrd-device":  (["-i", "/dev/zero"], "a device or a socket"),
     "vz-without":     (["--mode", "vz", "--cpu", "24Kf"], "P5600"),
 }
 
@@ -107,6 +113,25 @@ def test_an_empty_initrd(workplace: Path) -> None:
 def test_an_initrd_that_does_not_fit(workplace: Path) -> None:
     Path("initrd").write_bytes(bytes(17 << 20))
     assert "-m 16M" in refused(vmm("run", "-i", "initrd", "-m", "16M"))
+
+
+def test_a_kernel_that_does_not_fit(workplace: Path) -> None:
+    Path("large").write_bytes(executable([Segment(0x8010_0000, bytes(64), 17 << 20)], entry=0x8010_0000))
+    line = refused(vmm("run", "large", "-m", "16M"))
+    assert "more memory with -m" in line and "RAM at 0x0-0xffffff" in line
+
+
+def test_a_kernel_that_leaves_no_room_for_the_initrd(workplace: Path) -> None:
+    Path("large").write_bytes(executable([Segment(0x8010_0000, bytes(64), 14 << 20)], entry=0x8010_0000))
+    Path("initrd").write_bytes(bytes(2 << 20))
+    assert "initrd of 2097152 bytes does not fit" in refused(vmm("run", "large", "-m", "16M", "-i", "initrd"))
+
+
+@pytest.mark.parametrize(("damage", "expected"), [(lambda raw: raw[:-1], "truncated"),
+                                                  (lambda raw: raw[:-1] + b"\xff", "checksum")])
+def test_a_damaged_uimage(damage: Callable[[bytes], bytes], expected: str, workplace: Path) -> None:
+    Path("image").write_bytes(damage(uimage(bytes(64))))
+    assert expected in refused(vmm("run", "image"))
 
 
 def test_trap_and_emulate_says_where_its_images_are_linked(kernel: Path) -> None:

@@ -1,6 +1,7 @@
 """``vmm run``: endings and their statuses, limits, reports, and that two runs are one."""
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 import vmm as package
 from tests.support.cli import vmm
+from tests.support.uimage import uimage
 
 ROOT = Path(package.__file__).parent.parent
 MODES = ("bare", "te", "vz")
@@ -73,6 +75,19 @@ def test_the_reference_engine_agrees_on_every_figure(mode: str) -> None:
 def test_the_guests_own_status(mode: str, status: int, code: Any) -> None:
     ran = vmm("run", code(*ends_with(status)), "--mode", mode)
     assert (ran.status, ran.out, ran.err) == (status, "", "")
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("packed", [False, True])
+def test_images_that_do_not_say_their_byte_order(big: bool, packed: bool, workplace: Path) -> None:
+    words = b"".join(word.to_bytes(4, "big" if big else "little") for word in ends_with(9))
+    Path("image").write_bytes(uimage(gzip.compress(words), compression=1) if packed else words)
+    options = [*(["--big-endian"] if big else []), *([] if packed else ["--load-at", "0x80100000"])]
+    assert vmm("run", "image", "--mode", "bare", *options).status == 9
+
+
+def test_the_bundled_guest_in_the_other_byte_order() -> None:
+    assert vmm("run", "--mode", "bare", "--big-endian", "--until", "^ok di$").status == 0
 
 
 def test_stats_are_printed_when_asked_for(code: Any) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from vmm.arch.models import find_model
 from vmm.cli.choose import make_system
 from vmm.guest.board import MALTA, MIB
-from vmm.guest.image import load_image
+from vmm.guest.formats import load_image
 from vmm.guest.placement import Mode
 from vmm.guest.system import Request, System
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterable
 from contextlib import ExitStack, closing
-from pathlib import Path
 
 from vmm.arch.models import CpuModel, find_model
 from vmm.cli.main import complain
@@ -17,13 +16,14 @@ from vmm.guest.board import find_board, parse_size
 from vmm.guest.cards import DiskCard
 from vmm.guest.console import Console
 from vmm.guest.disk import Disk
-from vmm.guest.image import Image, load_image, parse_image
+from vmm.guest.files import read_whole
+from vmm.guest.formats import Said, load_image
+from vmm.guest.image import Image, parse_image
 from vmm.guest.placement import TE_KSEG0, Mode
 from vmm.guest.storage.spec import open_disk, parse_disk
 from vmm.guest.system import FIRST_WITHOUT_OLD_CODE, Request, System
 
 BUNDLED = "bundled"                                         # the path of an image that has none
-LARGEST_INITRD = 1 << 30
 
 # fmt: off
 USUAL_CPU: dict[tuple[Mode, int], tuple[str, str]] = {      # by mode and width of the image: before release 6, from it on
@@ -66,22 +66,24 @@ def request_from(options: Namespace) -> Request:
     board = find_board(options.machine)
     memory = board.ram_default if options.memory is None else parse_size(options.memory)
     board.check_ram(memory)
-    image, mode = _image_and_mode(options.IMAGE, options.mode)
+    image, mode = _image_and_mode(options.IMAGE, options.mode, Said(options.load_at, options.big_endian))
     disks, cards = _disks([options.disk] if isinstance(options.disk, str) else options.disk or [])
     return Request(
         image=image, mode=mode, cpu=_cpu(image, mode, options.cpu), board=board, ram_size=memory,
         host_cpus=max(options.host_cpus, options.cpus) if mode == "bare" else options.host_cpus,
-        cpus=options.cpus, command_line=options.arguments, initrd=_initrd(options.initrd),
+        cpus=options.cpus, command_line=options.arguments, initrd=_file("-i", options.initrd, "an initial RAM disk"),
         engine=options.engine, disks=disks, cards=cards, quantum=options.quantum, seed=options.seed)
 
 
-def _image_and_mode(path: str | None, wanted: Mode | None) -> tuple[Image, Mode]:
+def _image_and_mode(path: str | None, wanted: Mode | None, said: Said) -> tuple[Image, Mode]:
     if path is None:
         from vmm.guest.bundled import build  # the assembler, which an image does not need
 
+        if said.load_at is not None:
+            raise ConfigError("--load-at: there is no image to load; give one, or leave --load-at out")
         mode: Mode = wanted or "vz"
-        return parse_image(BUNDLED, build(mode)), mode
-    image = load_image(path)
+        return parse_image(BUNDLED, build(mode, said.big_endian)), mode
+    image = load_image(path, said)
     for flag, remedy in CANNOT.items():
         if flag in image.flags:
             raise ConfigError(f"{path}: holds {remedy}")
@@ -111,16 +113,5 @@ def _disks(texts: Iterable[str]) -> tuple[tuple[Disk, ...], tuple[DiskCard, ...]
     return tuple(ide), tuple(cards)
 
 
-def _initrd(path: str | None) -> bytes:
-    if path is None:
-        return b""
-    try:
-        if (size := Path(path).stat().st_size) > LARGEST_INITRD:
-            raise ConfigError(f"-i {path}: {size} bytes is more than a guest can hold; give a smaller one")
-        data = Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(f"-i {path}: cannot be read: {reason}; give a readable file") from None
-    if not data:
-        raise ConfigError(f"-i {path}: the file is empty; give an initial RAM disk, or leave -i out")
-    return data
+def _file(option: str, path: str | None, wanted: str) -> bytes:
+    return b"" if path is None else read_whole(path, f"{wanted}, or leave {option} out", option)

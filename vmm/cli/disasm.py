@@ -12,7 +12,8 @@ from vmm.arch.rows import Tree, decode_tree
 from vmm.arch.text import disassemble
 from vmm.cli.code import base_of, rows_of
 from vmm.errors import ConfigError
-from vmm.guest.image import Image, Segment, load_image, short
+from vmm.guest.formats import load_image
+from vmm.guest.image import Image, Segment, short
 
 WORD = re.compile(r"(?:0[xX])?([0-9a-fA-F]{8})")
 

@@ -84,7 +84,11 @@ def pattern(text: str) -> re.Pattern[bytes]:
 # -- the rows ------------------------------------------------------------------------------------------------
 # fmt: off
 RUN = (
-    Option("IMAGE",       str,      None,     "ELF executable for MIPS; without one, the bundled guest", count="?"),
+    Option("IMAGE",       str,      None,     "ELF executable or uImage for MIPS; without one, the bundled guest",
+                                              count="?"),
+    Option("--load-at",   address,  None,     "the image is code for this address, where it also starts", "ADDRESS"),
+    Option("--big-endian", None,    False,    "byte order of an image that does not say it: a uImage, code alone, the "
+                                              "bundled guest"),
     Option("--mode",      str,      None,     "vz: in the CPU's guest context; te: trap and emulate, in user mode; "
                                               "bare: no hypervisor (default: te for an image linked at 0x40000000, "
                                               "else vz)", choices=("vz", "te", "bare")),

@@ -1,6 +1,6 @@
-"""ELF images: what a guest is given to run, and where its pieces go.
+"""Images: what a guest is given to run, and where its pieces go; and how an ELF file becomes one.
 
-``load_image`` accepts a file only if every byte it promises is there; whatever is wrong with it comes out as
+``parse_image`` accepts a file only if every byte it promises is there; whatever is wrong with it comes out as
 one ``ConfigError``, never as an exception of the parser.  Addresses of ELF32 are sign-extended, as the CPU
 does it.  (System V ABI, MIPS processor supplement, chapter 4.)
 """
@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from elftools.common.exceptions import ELFError
@@ -23,14 +22,16 @@ from vmm.errors import ConfigError
 
 ADDRESS_SPACE = 1 << 64
 LARGEST_FILE = 1 << 30
+ELF_MAGIC = b"\x7fELF"
 
 
 @dataclass(frozen=True, slots=True)
 class Isa:
-    """``release``: the first release that runs it; what came before MIPS32 counts as 1."""
+    """``release`` and ``last``: the releases that run it; what came before MIPS32 counts as 1."""
     name: str
     bits: int
     release: int
+    last: int = 5                                           # release 6 gave old encodings new meanings
 
 
 # fmt: off
@@ -38,8 +39,9 @@ ISAS = {                                                    # e_flags[31:28]
     0x0: Isa("mips1",     32, 1), 0x1: Isa("mips2",     32, 1), 0x2: Isa("mips3",     64, 1),
     0x3: Isa("mips4",     64, 1), 0x4: Isa("mips5",     64, 1), 0x5: Isa("mips32",    32, 1),
     0x6: Isa("mips64",    64, 1), 0x7: Isa("mips32r2",  32, 2), 0x8: Isa("mips64r2",  64, 2),
-    0x9: Isa("mips32r6",  32, 6), 0xA: Isa("mips64r6",  64, 6),
+    0x9: Isa("mips32r6",  32, 6, 6), 0xA: Isa("mips64r6",  64, 6, 6),
 }
+UNSAID = {bits: Isa("unsaid", bits, 1, 6) for bits in (32, 64)}
 FLAGS = (                                                   # the other e_flags that say what the CPU must be
     (0x0000_0020, "n32"), (0x0000_0200, "fp64"), (0x0000_0400, "nan2008"),
     (0x0200_0000, "micromips"), (0x0400_0000, "mips16"),
@@ -104,17 +106,26 @@ def short(address: int) -> str:
     return f"{address & 0xFFFF_FFFF if sign_extended(address & 0xFFFF_FFFF) == address else address:#x}"
 
 
-def load_image(path: str) -> Image:
-    return parse_image(path, _read(path))
+def image_of_code(path: str, code: bytes, load: int, entry: int, bits: int, big_endian: bool) -> Image:
+    """Code alone, for one address.  Nothing is known of the instruction set but its width; an address of 32 bits is
+    sign-extended.
+    """
+    load, entry = (at if at >> 32 else sign_extended(at) for at in (load, entry))
+    if load + len(code) > ADDRESS_SPACE:
+        raise ConfigError(f"{path}: {len(code)} bytes at {short(load)} go past the end of the address space; load it lower")
+    segments = (Segment(load, code, len(code)),)
+    _check_segments(path, segments, entry)
+    return Image(path, bits, big_endian, UNSAID[bits], frozenset(), entry, segments, (), code)
 
 
 def parse_image(path: str, raw: bytes) -> Image:
     """``path`` is only for messages and the debugger."""
     if not raw:
         raise ConfigError(f"{path}: the file is empty; give an ELF executable for MIPS")
-    if raw[:4] != b"\x7fELF":
+    if raw[:4] != ELF_MAGIC:
         raise ConfigError(f"{path}: not an ELF file (it begins with {raw[:4].hex(' ')}); give an ELF "
-                          "executable for MIPS, for a kernel the vmlinux or vmlinuz in ELF form")
+                          "executable for MIPS, for a kernel the vmlinux or vmlinuz in ELF form or a uImage, "
+                          "or say with --load-at where code goes that is no such file")
     with _parsing(path, "header"):
         elf = ELFFile(io.BytesIO(raw))
         header = dict(elf.header)
@@ -126,20 +137,6 @@ def parse_image(path: str, raw: bytes) -> Image:
     _check_segments(path, segments, entry)
     symbols = tuple(sorted(_symbols(path, elf, raw, bits, big_endian), key=lambda s: (s.address, s.name)))
     return Image(path, bits, big_endian, isa, flags, entry, segments, symbols, raw)
-
-
-def _read(path: str) -> bytes:
-    try:
-        if (size := Path(path).stat().st_size) > LARGEST_FILE:
-            raise ConfigError(f"{path}: {size} bytes is no guest image; give an ELF executable below 1 GiB")
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; give the path of an ELF executable for MIPS") from None
-    except IsADirectoryError:
-        raise ConfigError(f"{path}: is a directory; give the path of an ELF executable for MIPS") from None
-    except (OSError, ValueError) as error:                  # ValueError: a NUL in the path
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(f"{path}: cannot be read: {reason}; give a readable ELF executable") from None
 
 
 @contextmanager

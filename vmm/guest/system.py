@@ -197,7 +197,7 @@ def check(request: Request) -> None:
     if image.isa.release > cpu.release:
         raise ConfigError(f"{image.path}: compiled for release {image.isa.release}, and --cpu {cpu.name} is of release "
                           f"{cpu.release}; compile for an older release or choose a newer core")
-    if image.isa.release < FIRST_WITHOUT_OLD_CODE <= cpu.release:
+    if image.isa.last < cpu.release:
         raise ConfigError(f"{image.path}: compiled for release {image.isa.release}, and --cpu {cpu.name} is of release "
                           f"{cpu.release}, which has other encodings; compile for release 6 or choose an older core")
     if request.mode == "vz" and "VZ" not in cpu.ases:

@@ -12,8 +12,9 @@ from vmm.arch.models import find_model
 from vmm.guest.bare import BareSystem
 from vmm.guest.board import MIB, find_board
 from vmm.guest.console import MemoryConsole
+from vmm.guest.formats import load_image
 from vmm.guest.hypervised import HypervisedSystem
-from vmm.guest.image import Image, load_image
+from vmm.guest.image import Image
 from vmm.guest.placement import Mode
 from vmm.guest.system import Ending, Request, System
 

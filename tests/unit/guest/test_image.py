@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tests.support.elf import Load, elf
 from vmm.errors import ConfigError
-from vmm.guest.image import Image, load_image, parse_image
+from vmm.guest.formats import load_image
+from vmm.guest.image import Image, parse_image
 
 KERNEL = 0x8010_0000
 KERNEL64 = 0xFFFF_FFFF_8010_0000
