@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.guests.build import TARGETS, build
+from tests.support.cli import vmm
 from vmm.cli.choose import make_system, request
 from vmm.guest.cards import DiskCard, EntropyCard
 from vmm.guest.console import MemoryConsole
@@ -34,3 +35,12 @@ def test_a_driver_in_c(target: str, mode: str, tmp_path: Path) -> None:
     assert console.text == (f"entropy 0x{fnv(numbers):08x}\nsectors 0x00000004\nsector 0x{fnv(contents[512:1024]):08x}\n"
                             "beyond 0x00000001\n")
     assert system.ending.status == 0 and disk.read(0, 4) == contents[:1024] + contents[512:1024] + contents[1536:]
+
+
+def test_the_same_from_the_command_line(tmp_path: Path) -> None:
+    contents, image = bytes(512) + b"copied" + bytes(1530), tmp_path / "disk.img"
+    image.write_bytes(contents)
+    ran = vmm("run", str(build("virtio", "bare32", tmp_path)), "--device", f"virtio-rng,seed={SEED}", "--device",
+              f"virtio-console,file:{tmp_path / 'said'}", "--disk", f"{image},if=virtio", "--max-insns", "20M")
+    assert (ran.err, ran.status) == ("", 0) and f"entropy 0x{fnv(VirtioRng(SEED).stream(900, 100)):08x}" in ran.out
+    assert image.read_bytes()[1024:1030] == b"copied" and (tmp_path / "said").read_bytes() == b""

@@ -14,6 +14,7 @@ from vmm.cli.options import RUN, Option
 from vmm.errors import ConfigError
 from vmm.guest.board import find_board, parse_size
 from vmm.guest.cards import DiskCard
+from vmm.guest.cardspec import card
 from vmm.guest.console import Console
 from vmm.guest.disk import Disk
 from vmm.guest.files import read_whole
@@ -67,12 +68,13 @@ def request_from(options: Namespace) -> Request:
     memory = board.ram_default if options.memory is None else parse_size(options.memory)
     board.check_ram(memory)
     image, mode = _image_and_mode(options.IMAGE, options.mode, Said(options.load_at, options.big_endian))
-    disks, cards = _disks([options.disk] if isinstance(options.disk, str) else options.disk or [])
+    devices = tuple(card(text, complain) for text in _each(options.device))
+    disks, cards = _disks(_each(options.disk))
     return Request(
         image=image, mode=mode, cpu=_cpu(image, mode, options.cpu), board=board, ram_size=memory,
         host_cpus=max(options.host_cpus, options.cpus) if mode == "bare" else options.host_cpus,
         cpus=options.cpus, command_line=options.arguments, initrd=_file("-i", options.initrd, "an initial RAM disk"),
-        engine=options.engine, disks=disks, cards=cards, quantum=options.quantum, seed=options.seed)
+        engine=options.engine, disks=disks, cards=(*cards, *devices), quantum=options.quantum, seed=options.seed)
 
 
 def _image_and_mode(path: str | None, wanted: Mode | None, said: Said) -> tuple[Image, Mode]:
@@ -97,6 +99,11 @@ def _cpu(image: Image, mode: Mode, name: str | None) -> CpuModel:
         raise ConfigError(f"{image.path}: has {image.isa.name} code, of {image.isa.bits} bits, and --cpu {cpu.name} "
                           f"is a {cpu.bits}-bit core; choose {usual}")
     return cpu
+
+
+def _each(given: str | list[str] | None) -> list[str]:
+    """An option that repeats; a program may give it once without a list."""
+    return [given] if isinstance(given, str) else given or []
 
 
 def _disks(texts: Iterable[str]) -> tuple[tuple[Disk, ...], tuple[DiskCard, ...]]:

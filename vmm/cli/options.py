@@ -104,6 +104,8 @@ RUN = (
     Option("-i",          str,      None,     "initial RAM disk", "INITRD", name="initrd"),
     Option("--disk",      str,      None,     "image of a disk: FILE[,if=ide|virtio][,format=raw][,readonly]; "
                                               "again for more; what the guest writes is kept", "DISK", repeats=True),
+    Option("--device",    str,      None,     "a card in a PCI slot: virtio-rng[,seed=N] or virtio-console,WHERE, as for "
+                                              "--serial; again for more", "DEVICE", repeats=True),
     Option("-a",          str,      "",       "kernel command line, such as console=ttyS0", "ARGS", name="arguments"),
     Option("--serial",    str,      "stdio",  "where the console is: stdio, pty, file:FILE or tcp:HOST:PORT", "WHERE"),
     Option("--gdb",       str,      None,     "serve a debugger there; port 0 takes one that is free",

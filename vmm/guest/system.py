@@ -18,7 +18,7 @@ from vmm.errors import ConfigError
 from vmm.guest.board import Board, Built, Kind
 from vmm.guest.boot import Boot, BootRequest, boot
 from vmm.guest.bus import BusError
-from vmm.guest.cards import DiskCard
+from vmm.guest.cards import ConsoleCard, DiskCard
 from vmm.guest.clock import BoardClock
 from vmm.guest.console import Console
 from vmm.guest.devices.malta_fpga import MaltaFpga
@@ -66,9 +66,12 @@ class Request:
         return [*self.disks, *(card.disk for card in self.cards if isinstance(card, DiskCard))]
 
     def close(self) -> None:
-        """Its disks are free for others, with all that was written on them."""
+        """Its disks are free for others, with all that was written on them; its consoles have said all."""
         for disk in self.all_disks:
             disk.close()
+        for card in self.cards:
+            if isinstance(card, ConsoleCard):
+                card.console.close()
 
 
 @dataclass(frozen=True, slots=True)
