@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 BENCH  ?= ../shared/bench
 PCT    ?= 10
 BUILDS ?=
-TOOLS  := gdb-multiarch mipsel-linux-gnu-gcc mips-linux-gnu-gcc mips64el-linux-gnuabi64-gcc qemu-system-mipsel tmux
+TOOLS  := gdb-multiarch mipsel-linux-gnu-gcc mips-linux-gnu-gcc mips64el-linux-gnuabi64-gcc qemu-system-mipsel tmux qemu-img debugfs
 
 .PHONY: help run test check tools bench startup soak mutation clean
 help:

@@ -10,7 +10,7 @@ import errno
 from vmm.errors import ConfigError
 from vmm.guest.disk import SECTOR, Image
 
-MAGICS = {b"QFI\xfb": "qcow2"}                              # with what other formats begin
+MAGICS = {b"QFI\xfb": "qcow2", b"KDMV": "vmdk", b"QED\0": "qed", b"vhdx": "vhdx", b"cone": "vpc"}  # with what they begin
 
 
 class RawImage:

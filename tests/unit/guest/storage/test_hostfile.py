@@ -152,7 +152,7 @@ def test_specifications(text: str, spec: DiskSpec) -> None:
 @pytest.mark.parametrize(("text", "message"), [
     ("", "names no file"), (",readonly", "names no file"), ("a,", "there is no ''"), ("a,b", "there is no 'b'"),
     ("a,if=scsi", "if= is one of ide, virtio, not 'scsi'"), ("a,if", "if= is one of ide, virtio, not ''"),
-    ("a,format=vmdk", "format= is one of raw"), ("a,readonly,readonly", "says readonly twice"),
+    ("a,format=vmdk", "format= is one of raw, qcow2"), ("a,readonly,readonly", "says readonly twice"),
     ("a,readonly=no", "there is no 'readonly=no'"), ("a,if=ide,if=virtio", "says if twice"),
 ])
 def test_mistakes_in_specifications(text: str, message: str) -> None:
