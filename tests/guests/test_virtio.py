@@ -37,6 +37,21 @@ def test_a_driver_in_c(target: str, mode: str, tmp_path: Path) -> None:
     assert system.ending.status == 0 and disk.read(0, 4) == contents[:1024] + contents[512:1024] + contents[1536:]
 
 
+@pytest.mark.parametrize("mode", ["bare", "vz"])
+def test_the_same_run_however_it_is_cut(mode: str, tmp_path: Path) -> None:
+    image = str(build("virtio", "bare32", tmp_path))
+    found = []
+    for slice_ticks in (LIMIT, 777):
+        wanted = replace(request(image, mode=mode), cards=(EntropyCard(), DiskCard(MemoryDisk(bytes(2048)))))
+        console = MemoryConsole()
+        system = make_system(wanted, console)
+        core = system.machine.cpus[0]
+        while system.ending is None and core.ticks < LIMIT:
+            system.run(core.ticks + slice_ticks)
+        found.append((console.text, core.ticks, core.retired, system.exits))
+    assert found[0] == found[1]
+
+
 def test_the_same_from_the_command_line(tmp_path: Path) -> None:
     contents, image = bytes(512) + b"copied" + bytes(1530), tmp_path / "disk.img"
     image.write_bytes(contents)
