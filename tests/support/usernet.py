@@ -143,6 +143,7 @@ class FakeHost:
         self.datagram_sockets: list[FakeDatagrams] = []
         self.listeners: list[FakeListener] = []
         self.refuses: OSError | None = None
+        self.closed = False
 
     def connect(self, address: Address, ready: Callable[[], None]) -> FakeStream:
         if self.refuses is not None:
@@ -161,6 +162,12 @@ class FakeHost:
     def bind(self, port: int, ready: Callable[[], None]) -> FakeDatagrams:
         self.datagram_sockets.append(FakeDatagrams(None, ready))
         return self.datagram_sockets[-1]
+
+    def fileno(self) -> int:
+        raise AssertionError("there is nothing to wait for")
+
+    def close(self) -> None:
+        self.closed = True
 
     def poll(self) -> None:
         for owner in [*self.listeners, *self.streams, *self.datagram_sockets]:

@@ -20,6 +20,7 @@ from vmm.guest.disk import Disk
 from vmm.guest.files import read_whole
 from vmm.guest.formats import Said, load_image
 from vmm.guest.image import Image, parse_image
+from vmm.guest.outside import Card
 from vmm.guest.placement import TE_KSEG0, Mode
 from vmm.guest.storage.spec import open_disk, parse_disk
 from vmm.guest.system import FIRST_WITHOUT_OLD_CODE, Request, System
@@ -70,11 +71,12 @@ def request_from(options: Namespace) -> Request:
     image, mode = _image_and_mode(options.IMAGE, options.mode, Said(options.load_at, options.big_endian))
     devices = tuple(card(text, complain) for text in _each(options.device))
     disks, cards = _disks(_each(options.disk))
+    network = [] if options.net is None else [_network(options.net)]
     return Request(
         image=image, mode=mode, cpu=_cpu(image, mode, options.cpu), board=board, ram_size=memory,
         host_cpus=max(options.host_cpus, options.cpus) if mode == "bare" else options.host_cpus,
         cpus=options.cpus, command_line=options.arguments, initrd=_file("-i", options.initrd, "an initial RAM disk"),
-        engine=options.engine, disks=disks, cards=(*cards, *devices), quantum=options.quantum, seed=options.seed)
+        engine=options.engine, disks=disks, cards=(*cards, *network, *devices), quantum=options.quantum, seed=options.seed)
 
 
 def _image_and_mode(path: str | None, wanted: Mode | None, said: Said) -> tuple[Image, Mode]:
@@ -104,6 +106,12 @@ def _cpu(image: Image, mode: Mode, name: str | None) -> CpuModel:
 def _each(given: str | list[str] | None) -> list[str]:
     """An option that repeats; a program may give it once without a list."""
     return [given] if isinstance(given, str) else given or []
+
+
+def _network(spec: str) -> Card:
+    from vmm.guest.net.card import user_card  # sockets, which most runs need not load
+
+    return user_card(spec)
 
 
 def _disks(texts: Iterable[str]) -> tuple[tuple[Disk, ...], tuple[DiskCard, ...]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vmm.cli.prompt import Monitor, Prompt
@@ -77,13 +77,15 @@ class Keyboard:
         self.pump()
         return self._keys.take()
 
-    def wait(self, seconds: float) -> None:
-        """The guest idles or stands: let the host's CPU do so too, until a key comes."""
+    def wait(self, seconds: float, others: Sequence[int] = ()) -> bool:
+        """The guest idles or stands: let the host's CPU do so too, until a key comes, or one of the other descriptors is
+        readable: then it is true."""
         source = self._console.descriptor if isinstance(self._console, Waitable) else None
         try:
-            select.select([] if source is None else [source], [], [], seconds)
+            ready, _, _ = select.select([*others, *([] if source is None else [source])], [], [], seconds)
         except (OSError, ValueError):                       # it was closed meanwhile
-            return
+            return False
+        return any(other in ready for other in others)
 
     # -- out -----------------------------------------------------------------------------------------------------------
     def put(self, byte: int) -> None:

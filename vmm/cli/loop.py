@@ -28,12 +28,14 @@ LOST = {                                                    # a console that is 
     errno.EIO: BY_SIGNAL + signal.SIGHUP, errno.ENXIO: BY_SIGNAL + signal.SIGHUP,
 }
 WAIT_SECONDS = 0.05                                         # how long a key or a signal may go unnoticed
+NS_PER_SECOND = 1_000_000_000
 FOREVER_TICKS = 1 << 34                                     # Count has wrapped: no timer is set either
 
 # Ticks between two looks at keys, signals and limits: at first, and what that may become.
 FIRST_SLICE = {"native": 500_000, "reference": 5_000}
 SLICE_TICKS = (1_000, 50_000_000)
 SLICE_SECONDS = 0.02
+WATCHFUL_TICKS = 50_000, 2_000_000                          # while something is under way outside: 0.25 to 10 ms
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -86,6 +88,28 @@ class Pace:
             self.ticks = max(least, self.ticks // 2)
 
 
+class Watch:
+    """A guest that waits for the network: its idle time costs as much real time, so that nothing from outside is late.
+
+    Slices are short after something came, since more is likely to follow.
+    """
+
+    def __init__(self, system: System, keyboard: Keyboard) -> None:
+        self._system, self._keyboard = system, keyboard
+        self.ticks = WATCHFUL_TICKS[0]
+
+    @property
+    def on(self) -> bool:
+        return any(source.awaits for source in self._system.board.sources)
+
+    def wait(self, idle_ticks: int) -> None:
+        """The last slice has skipped so many."""
+        seconds = max(0, idle_ticks) * self._system.machine.ns_per_tick / NS_PER_SECOND
+        least, most = WATCHFUL_TICKS
+        came = self._keyboard.wait(seconds, [source.fileno() for source in self._system.board.sources])
+        self.ticks = least if came else min(most, 2 * self.ticks)
+
+
 class Free:
     """Without a debugger."""
 
@@ -95,6 +119,7 @@ class Free:
         self._system, self._keyboard, self._limits = system, keyboard, limits
         self._run = run or system.run
         self._pace = Pace(FIRST_SLICE[system.request.engine] if run is None else SLICE_TICKS[0])
+        self._watch = Watch(system, keyboard)
         self._idle_ticks = 0
         self._executed_at_boundary = -1
         self._waits_forever = False
@@ -110,7 +135,10 @@ class Free:
         self._run(min(now + self._slice(executed, now), boundary))
         self._pace.adapt(time.monotonic() - started)
         self._keyboard.flush()                              # a prompt does not end its line
-        if retired(self._system) != executed:
+        if self._watch.on:
+            self._idle_ticks = 0
+            self._watch.wait(ticks(self._system) - now - (retired(self._system) - executed))
+        elif retired(self._system) != executed:
             self._idle_ticks = 0
         elif self._keyboard.ended:
             self._idle_ticks += ticks(self._system) - now
@@ -122,11 +150,13 @@ class Free:
     def _look_back(self) -> None:
         """At multiples of FOREVER_TICKS, whatever the slices were: was nothing executed since the last one?"""
         executed = retired(self._system)
-        self._waits_forever = executed == self._executed_at_boundary and self._keyboard.ended
+        self._waits_forever = (executed == self._executed_at_boundary and self._keyboard.ended and not self._watch.on)
         self._executed_at_boundary = executed
 
     def _slice(self, executed: int, now: int) -> int:
         usual = self._idle_ticks or self._pace.ticks        # doubles what has been idled
+        if self._watch.on:
+            usual = min(usual, self._watch.ticks)
         if self._limits.max_insns is None:
             return usual
         each = (self._limits.max_insns - executed) // len(self._system.machine.cpus)

@@ -106,6 +106,8 @@ RUN = (
                                               "again for more; what the guest writes is kept", "DISK", repeats=True),
     Option("--device",    str,      None,     "a card in a PCI slot: virtio-rng[,seed=N] or virtio-console,WHERE, as for "
                                               "--serial; again for more", "DEVICE", repeats=True),
+    Option("--net",       str,      None,     "a network card; user: a network of its own, which reaches the host's",
+                                              "user[,fwd=tcp|udp:HOSTPORT:GUESTPORT]..."),
     Option("-a",          str,      "",       "kernel command line, such as console=ttyS0", "ARGS", name="arguments"),
     Option("--serial",    str,      "stdio",  "where the console is: stdio, pty, file:FILE or tcp:HOST:PORT", "WHERE"),
     Option("--gdb",       str,      None,     "serve a debugger there; port 0 takes one that is free",

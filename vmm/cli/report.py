@@ -27,14 +27,16 @@ class Figures:
     ticks: int
     ns: int
     exits: dict[str, int]                                   # by cause, sorted
+    network: dict[str, int]                                 # what has come and gone; empty without one
 
 
 def figures(system: System) -> Figures:
     request = system.request
     exits = {str(cause): count for cause, count in system.exits.items() if count}
     passed = ticks(system)
+    network = dict(sorted(count for source in system.board.sources for count in source.counts.items()))
     return Figures(request.mode, request.cpu.name, request.board.name, request.engine, request.image.path,
-                   retired(system), passed, passed * system.machine.ns_per_tick, dict(sorted(exits.items())))
+                   retired(system), passed, passed * system.machine.ns_per_tick, dict(sorted(exits.items())), network)
 
 
 def peak_bytes() -> int:
@@ -52,6 +54,7 @@ def table(found: Figures, outcome: Outcome) -> str:
         f"  {'virtual time':<24} {found.ns / NS_PER_MS:>12,.3f} ms",
         f"  {'memory of the host':<24} {peak_bytes() / MIB:>12,.0f} MiB at most",
         *(["exits"] if exits else []), *exits,
+        *(["network"] if found.network else []), *(f"  {name:<24} {count:>12,}" for name, count in found.network.items()),
         f"ended: {outcome.text} (status {outcome.status})"])
 
 
@@ -60,6 +63,7 @@ def as_json(found: Figures, outcome: Outcome, console: bytes, stats: bool = Fals
         "mode": found.mode, "cpu": found.cpu, "machine": found.machine, "engine": found.engine,
         "image": found.image, "console": console.decode("utf-8", "replace"),
         "retired": found.retired, "ticks": found.ticks, "ns": found.ns, "exits": found.exits,
+        **({"network": found.network} if found.network else {}),
         "ending": {"cause": outcome.cause, "text": outcome.text}, "status": outcome.status,
         **({"peak_bytes": peak_bytes()} if stats else {}),
     }, indent=2)

@@ -65,6 +65,9 @@ class ConsoleCard:
             return (keys,) if keys else ()
         return replace(_plugged(outside, card), attend=attend, receive=card.receive)
 
+    def close(self) -> None:
+        self.console.close()
+
 
 LARGEST_POLL = 1 << 15
 """More bytes than a console gives at once."""

@@ -24,7 +24,7 @@ from vmm.guest.devices.piix4_ide import BusMaster, ControlPort, IdeFunction
 from vmm.guest.devices.ps2 import Keyboard, Mouse
 from vmm.guest.devices.window import Device
 from vmm.guest.inputlog import Receiver
-from vmm.guest.outside import CpuPin, Line, Outside
+from vmm.guest.outside import CpuPin, Line, Outside, Source
 
 INTERRUPT_PIN = 2                                           # of the CPU: the interrupt controllers' output
 ISA_PORTS, PCI_MEMORY = 0x1_0000_0000, 0x1_0000_0000        # sizes of the PCI address spaces
@@ -55,6 +55,7 @@ class MaltaChipset:
         self.devices: dict[str, Device] = {}
         self.functions: dict[str, PciFunction] = {}
         self._entrances: list[tuple[Callable[[], Iterable[bytes]], Receiver]] = []  # of the cards
+        self.sources: list[Source] = []
         self._decoded: list[Piece] = []
         self._interrupts()
         self._clocks()
@@ -153,6 +154,7 @@ class MaltaChipset:
             self._plug(name, CARD_SLOTS[place], number, plugged.function)
             self.devices |= {f"{name}.{part}": device for part, device in plugged.devices.items()}
             self._entrances.append((plugged.attend, self._outside.input.entrance(name, plugged.receive)))
+            self.sources += [] if plugged.source is None else [plugged.source]
 
     def attend(self) -> None:
         """Between two runs: let in what has come for the cards."""

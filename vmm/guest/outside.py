@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from vmm.guest.devices.pci import PciFunction
 from vmm.guest.devices.time import Clock
@@ -58,6 +58,21 @@ class Outside:
 
 # -- cards ---------------------------------------------------------------------------------------------------
 
+class Source(Protocol):
+    """Something outside the simulation from which a card takes what comes, and which a guest may wait for."""
+
+    @property
+    def awaits(self) -> bool:
+        """Something is under way, or may come at any time: a guest's idle time must not be skipped."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What has come and gone, by name."""
+
+    def fileno(self) -> int:
+        """A descriptor, readable when something has come."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plugged:
     """A card in its slot.  ``devices``: its parts with state beside the configuration space, by a short name.
@@ -69,6 +84,7 @@ class Plugged:
     devices: Mapping[str, Device] = field(default_factory=dict)
     attend: Callable[[], Iterable[bytes]] = tuple
     receive: Callable[[bytes], None] = lambda data: None
+    source: Source | None = None
 
 
 class Card(Protocol):
@@ -78,3 +94,10 @@ class Card(Protocol):
     """
 
     def plug(self, outside: Outside, /) -> Plugged: ...
+
+
+@runtime_checkable
+class Opened(Protocol):
+    """A card that has something open outside the simulation."""
+
+    def close(self) -> None: ...

@@ -6,7 +6,7 @@ calls of ``run`` or ``step``, so the same calls give the same run.
 """
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,7 @@ from vmm.errors import ConfigError
 from vmm.guest.board import Board, Built, Kind
 from vmm.guest.boot import Boot, BootRequest, boot
 from vmm.guest.bus import BusError
-from vmm.guest.cards import ConsoleCard, DiskCard
+from vmm.guest.cards import DiskCard
 from vmm.guest.clock import BoardClock
 from vmm.guest.console import Console
 from vmm.guest.devices.malta_fpga import MaltaFpga
@@ -26,7 +26,7 @@ from vmm.guest.devices.window import Stateful
 from vmm.guest.disk import Disk
 from vmm.guest.image import Image
 from vmm.guest.inputlog import InputLog
-from vmm.guest.outside import Card, Memory, Outside
+from vmm.guest.outside import Card, Memory, Opened, Outside, Source
 from vmm.guest.placement import Mode
 from vmm.host.machine import NS_PER_TICK, Machine
 from vmm.host.machine.turns import QUANTUM_TICKS
@@ -66,12 +66,12 @@ class Request:
         return [*self.disks, *(card.disk for card in self.cards if isinstance(card, DiskCard))]
 
     def close(self) -> None:
-        """Its disks are free for others, with all that was written on them; its consoles have said all."""
+        """Its disks are free for others, with all that was written on them; its consoles have said all; ports are free."""
         for disk in self.all_disks:
             disk.close()
         for card in self.cards:
-            if isinstance(card, ConsoleCard):
-                card.console.close()
+            if isinstance(card, Opened):
+                card.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +144,11 @@ class BoardState:
     def stateful(self) -> dict[str, Stateful]:
         """All of the board that a snapshot has to keep, memory and disks aside; to be restored in this order."""
         return {"clock": self.clock, **self.built.devices}
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        """Where a card's input comes from, if that is outside the simulation."""
+        return self.built.chipset.sources
 
     def _pin(self, pin: int, level: bool) -> None:
         """Only changes reach the CPU; nothing on this board shares a pin."""

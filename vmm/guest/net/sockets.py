@@ -83,6 +83,10 @@ class Sockets(Protocol):
 
     def poll(self) -> None: ...
 
+    def fileno(self) -> int: ...
+
+    def close(self) -> None: ...
+
 
 # -- of the host ---------------------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ QUOTED = 8                                                  # bytes of a packet 
 
 
 class UserNetwork:
-    """A ``Link``; ``now_ns`` is the guest's time."""
+    """A ``Link``, and a ``Source`` of what comes; ``now_ns`` is the guest's time."""
 
     def __init__(self, sockets: Sockets) -> None:
         self._sockets = sockets
@@ -99,6 +99,10 @@ class UserNetwork:
     def close(self) -> None:
         self._tcp.close()
         self._udp.close()
+        self._sockets.close()
+
+    def fileno(self) -> int:
+        return self._sockets.fileno()
 
     def _drop(self, cause: str) -> None:
         self.counts[f"dropped: {cause}"] += 1
