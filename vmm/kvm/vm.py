@@ -48,7 +48,8 @@ class Vm:
     def __init__(self, kernel: Kernel, make_backend: MakeBackend, *, quirks: Quirks | None = None,
                  own_hypercalls: bool = False) -> None:
         if any(cpu.root[Config5] & Config5.MI.mask for cpu in kernel.cpus):
-            raise KvmError("EOPNOTSUPP", "the host uses MMIDs, which KVM does not support; boot it with ASIDs")
+            raise KvmError("EOPNOTSUPP", "the host uses MMIDs, and KVM, which gives guests their ids and sets the MMU up "
+                                         "by itself, knows ASIDs only; boot the host with ASIDs")
         self.kernel = kernel
         self.quirks = quirks or Quirks()
         self.own_hypercalls = own_hypercalls

@@ -10,6 +10,8 @@ from vmm.host.machine import Machine
 from vmm.kvm.errors import KvmError
 from vmm.kvm.gpa import GpaSpace
 from vmm.kvm.slots import Slot, SlotFlag, SlotTable
+from vmm.kvm.te.backend import TrapAndEmulate
+from vmm.kvm.vm import Vm
 
 PAGE = 0x4000
 WRITABLE = Slot(0, 0x10000, 0x10000, 0x100000)
@@ -106,3 +108,11 @@ def test_cleaning_logs_the_next_write_and_ageing_takes_validity() -> None:
     assert slot.dirty == {2}
     assert gpa.flush(0x10000, 0x20000)
     assert gpa.pte(0x18000) == 0
+
+
+def test_a_host_with_mmids_is_refused_with_the_reason() -> None:
+    """MC-20, section 22.6: with ASIDs, the same host has VMs."""
+    machine = Machine(MODELS["I6500"], 1, 8 << 20, engine="reference")
+    with pytest.raises(KvmError, match="EOPNOTSUPP: the host uses MMIDs, and KVM, .* boot the host with ASIDs"):
+        Vm(Kernel(machine, mmids=True), TrapAndEmulate)
+    Vm(Kernel(machine), TrapAndEmulate)

@@ -52,7 +52,7 @@ from vmm.host.kernel.layout import (
 from vmm.host.kernel.memory import CKSEG0, PageAllocator, kernel_address, physical_address
 from vmm.host.kernel.mmids import MmidContexts
 from vmm.host.kernel.mmu import KernelMmu, probe_mmids
-from vmm.host.kernel.pagetable import Geometry, InvalidTables, PageTable
+from vmm.host.kernel.pagetable import Geometry, InvalidTables, PageTable, Pte, entry_lo
 from vmm.host.kernel.refill import POINTER_SHIFT
 from vmm.host.kernel.scheduler import IPI_LINE, TIMER_LINE, Scheduler
 from vmm.host.kernel.steps import drain
@@ -142,6 +142,15 @@ class Kernel:
         """Drop this CPU's entry for the page pair of ``va`` (TL-2); nothing to do if the mm never ran here."""
         if mm.context(cpu):
             self.tlbs[cpu].flush_page(va, self.contexts.tag(cpu, mm))
+
+    def update_mmu_cache(self, cpu: int, mm: Mm, va: int) -> bool:
+        """After a TLB miss: put the pair of ``va`` into this CPU's TLB (HM-50); false where nothing is mapped."""
+        size = self.pages.page_size
+        if not mm.table.get(va) & Pte.VALID:
+            return False
+        los = [entry_lo(mm.table.get((va & -2 * size) + n * size), rixi=self.features.rixi) for n in (0, 1)]
+        self.tlbs[cpu].fill(va, self.contexts.tag(cpu, mm), *los)
+        return True
 
     def _invalidate_for_all(self, va: int, how: int, mmid: int) -> None:
         for cpu in self.cpus:

@@ -43,6 +43,14 @@ def pfn_of(pte: int) -> int:
     return pte & ~_FLAGS
 
 
+def entry_lo(pte: int, *, rixi: bool) -> int:
+    """What the refill code makes of a PTE, as the machine keeps it: RI and XI in bits 63 and 62."""
+    if not rixi:
+        return pte >> ENTRYLO_SHIFT
+    flags = pte >> RIXI_SHIFT
+    return flags >> RIXI_ROTATE | (flags & (1 << RIXI_ROTATE) - 1) << 64 - RIXI_ROTATE
+
+
 def _without(pte: int, flags: Pte) -> int:
     """``~`` of a flag has only the flags in it, and a PTE is more than flags."""
     return pte & ~int(flags)

@@ -36,7 +36,7 @@ class HostTlb:
         self.cpu, self.page_shift, self.tlbinv, self.by_mmid = cpu, page_shift, tlbinv, by_mmid
         self.make_entry = make_entry
         self.set_pgd = set_pgd
-        self.flushes = 0
+        self.flushes = self._fills = 0
 
     def unique(self, index: int, base: int = CKSEG0) -> Any:
         """An entry at ``index`` that matches nothing."""
@@ -100,6 +100,12 @@ class HostTlb:
             self.write(at, hi, entry_lo0, entry_lo1, mmid=number)
         else:
             self.write(at, hi | number, entry_lo0, entry_lo1)
+
+    def fill(self, va: int, number: int, entry_lo0: int, entry_lo1: int) -> None:
+        """The same with a victim by turns, of those that any page fits into and that are not wired."""
+        wired = self.cpu.root[Wired] & 0xFFFF
+        self._fills += 1
+        self.update(va, number, entry_lo0, entry_lo1, wired + self._fills % (self.cpu.tlb.variable - wired))
 
     def add_wired(self, va: int, entry_lo0: int, entry_lo1: int) -> int:
         """A translation that no replacement takes; its index.  With MMIDs it is number 0's, nobody's else (HM-8, HM-51)."""
