@@ -4,9 +4,13 @@ What the guest did is verified on the host's side.  By name only: ``pytest -m so
 """
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from hashlib import md5
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -22,6 +26,11 @@ from vmm.guest.placement import Mode
 SEED = 20_231_105
 MIB = 1 << 20
 MODULES = "virtio_pci", "virtio_blk", "virtio_net", "virtio_rng", "virtio_console"
+PATIENCE = 500
+SHELL = """
+for module in virtio_pci virtio_blk virtio_console; do modprobe $module; done
+setsid sh < /dev/hvc0 > /dev/hvc0 2>&1
+"""
 MOST_INSTRUCTIONS = 9_000_000_000
 INIT = """
 for module in virtio_pci virtio_blk virtio_net virtio-rng virtio_console; do modprobe $module || echo no $module; done
@@ -120,3 +129,30 @@ def test_debians_drivers_are_content(architecture: str, mode: Mode, cpu: str, ex
     assert "mac 52:54:00:12:34:56" in text and "3 packets received, 0% packet loss" in text and neighbour.pings == 3
     assert other.text == "to the second console\ntyped there\n" and "heard typed there" in text
     assert text.count("virtio") >= 5
+
+
+@pytest.mark.soak
+def test_a_shell_on_the_second_console(tmp_path: Path) -> None:
+    """From the command line, over TCP, while nobody can type at the first one; and a disk in a file."""
+    initrd, image = tmp_path / "initrd", tmp_path / "disk.img"
+    initrd.write_bytes(initramfs("mipsel", SHELL, modules=MODULES))
+    image.write_bytes(bytes(MIB))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE)
+        where = f"virtio-console,tcp:127.0.0.1:{listener.getsockname()[1]}"
+        command = [sys.executable, "-m", "vmm", "run", str(kernel("mipsel").image), "--mode", "bare", "-i", str(initrd),
+                   "-a", "console=ttyS0", "--device", where, "--disk", f"{image},if=virtio"]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+            connection, _ = listener.accept()
+            connection.settimeout(PATIENCE)
+            with connection, connection.makefile("rwb", buffering=0) as line:
+                heard = bytearray()
+                for wanted, answer in ((b"# ", b"echo $((6 * 7)) > /dev/vda\n"), (b"# ", b"head -c 2 /dev/vda\n"),
+                                       (b"42", b"sync; poweroff -f\n")):
+                    heard.clear()
+                    while wanted not in heard:
+                        heard += line.read(1) or pytest.fail(f"the guest has left, and said {bytes(heard)!r}")
+                    line.write(answer)
+            said, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0 and b"reboot: Power down" in said
+    assert image.read_bytes()[:3] == b"42\n"

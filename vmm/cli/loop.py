@@ -106,7 +106,8 @@ class Watch:
         """The last slice has skipped so many."""
         seconds = max(0, idle_ticks) * self._system.machine.ns_per_tick / NS_PER_SECOND
         least, most = WATCHFUL_TICKS
-        came = self._keyboard.wait(seconds, [source.fileno() for source in self._system.board.sources])
+        found = [source.fileno() for source in self._system.board.sources]
+        came = self._keyboard.wait(seconds, [descriptor for descriptor in found if descriptor is not None])
         self.ticks = least if came else min(most, 2 * self.ticks)
 
 

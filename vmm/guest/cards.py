@@ -1,10 +1,11 @@
 """The cards that a user can plug in: each a description, from which a board makes a virtio function of its own."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
-from vmm.guest.console import Console
+from vmm.guest.console import Console, Waitable
 from vmm.guest.devices.virtio.blk import VirtioBlk
 from vmm.guest.devices.virtio.console import VirtioConsole
 from vmm.guest.devices.virtio.function import VirtioFunction
@@ -63,7 +64,8 @@ class ConsoleCard:
             self.console.flush()                            # a prompt does not end its line
             keys = self.console.poll() if card.room >= LARGEST_POLL else b""
             return (keys,) if keys else ()
-        return replace(_plugged(outside, card), attend=attend, receive=card.receive)
+        keys = Keys(self.console) if isinstance(self.console, Waitable) else None
+        return replace(_plugged(outside, card), attend=attend, receive=card.receive, source=keys)
 
     def close(self) -> None:
         self.console.close()
@@ -71,6 +73,21 @@ class ConsoleCard:
 
 LARGEST_POLL = 1 << 15
 """More bytes than a console gives at once."""
+
+
+class Keys:
+    """Who types at a console, as what a guest may wait for."""
+    counts: Mapping[str, int] = MappingProxyType({})
+
+    def __init__(self, console: Waitable) -> None:
+        self._console = console
+
+    @property
+    def awaits(self) -> bool:
+        return not self._console.keys_ended
+
+    def fileno(self) -> int | None:
+        return self._console.descriptor
 
 
 def _plugged(outside: Outside, device: VirtioDevice) -> Plugged:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from vmm.errors import ConfigError
 from vmm.guest.cards import ConsoleCard, EntropyCard
-from vmm.guest.console import Console, ConsoleError, open_console
+from vmm.guest.console import Console, ConsoleError, Waitable, open_console
 from vmm.guest.outside import Card
 from vmm.guest.pseudoterminal import PtyConsole
 
@@ -20,6 +20,14 @@ class SideConsole:
     def __init__(self, console: Console, tell: Tell) -> None:
         self._console, self._tell = console, tell
         self._failed = False
+
+    @property
+    def descriptor(self) -> int | None:
+        return self._console.descriptor if isinstance(self._console, Waitable) else None
+
+    @property
+    def keys_ended(self) -> bool:
+        return not isinstance(self._console, Waitable) or self._console.keys_ended
 
     def put(self, byte: int) -> None:
         self._try(lambda: self._console.put(byte))

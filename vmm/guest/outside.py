@@ -69,8 +69,8 @@ class Source(Protocol):
     def counts(self) -> Mapping[str, int]:
         """What has come and gone, by name."""
 
-    def fileno(self) -> int:
-        """A descriptor, readable when something has come."""
+    def fileno(self) -> int | None:
+        """A descriptor, readable when something has come; None while there is nobody to wait for."""
 
 
 @dataclass(frozen=True, slots=True)

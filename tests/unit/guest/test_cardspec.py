@@ -2,15 +2,17 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 from pathlib import Path
 
 import pytest
 
+from tests.support.board import World
 from vmm.errors import ConfigError
 from vmm.guest.cards import ConsoleCard, EntropyCard
 from vmm.guest.cardspec import SideConsole, card
-from vmm.guest.console import ConsoleError, MemoryConsole
+from vmm.guest.console import ConsoleError, MemoryConsole, StreamConsole
 
 
 def quiet(text: str) -> None:
@@ -78,9 +80,21 @@ def test_a_second_console_that_fails_is_told_of_once() -> None:
     assert told == ["its peer is gone: Broken pipe; the run goes on without it"] and gone.closed == 1
 
 
+def test_a_guest_waits_for_who_may_type() -> None:
+    reading, writing = os.pipe()
+    console = SideConsole(StreamConsole("pipe", io.BytesIO(), reading), quiet)
+    keys = ConsoleCard(console).plug(World().outside).source
+    assert keys is not None and keys.awaits and keys.fileno() == reading
+    os.close(writing)
+    assert console.poll() == b"" and not keys.awaits and keys.fileno() is None
+    os.close(reading)
+    assert ConsoleCard(MemoryConsole()).plug(World().outside).source is None
+
+
 def test_a_second_console_passes_everything_on() -> None:
     inner = MemoryConsole()
     console = SideConsole(inner, quiet)
+    assert console.keys_ended and console.descriptor is None
     inner.type(b"keys")
     console.put(65)
     console.flush()
