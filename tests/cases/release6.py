@@ -36,6 +36,10 @@ balc   target           |                           | $31=next taken
 jic    $8, 0            | $8=target                 | taken
 jic    $8, -4           | $8=0xffffffff80004044     | taken
 jialc  $31, 0           | $31=target                | $31=next taken
+jic    $8, -0x8000      | $8=0xffffffff8000c040     | taken
+jic    $8, 0x3f04       | $8=0xffffffff8000013c     | taken
+jialc  $9, -0x8000      | $9=0xffffffff8000c040     | $31=next taken
+jialc  $9, 0x3f04       | $9=0xffffffff8000013c     | $31=next taken
 beqc   $7, $8, target   | $7=1 $8=1                 | taken
 beqc   $7, $8, target   | $7=1 $8=2                 |
 bnec   $8, $7, target   | $7=1 $8=2                 | taken
