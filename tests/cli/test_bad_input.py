@@ -94,6 +94,7 @@ OPTIONS: dict[str, tuple[list[str], str]] = {
     "no-initrd":      (["-i", "missing.gz"], "missing.gz"),
     "initrd-folder":  (["-i", "."], "-i .: is a directory"),
     "initrd-device":  (["-i", "/dev/zero"], "a device or a socket"),
+    "no-dtb":         (["--dtb", "missing.dtb"], "--dtb missing.dtb: no such file"),
     "vz-without":     (["--mode", "vz", "--cpu", "24Kf"], "P5600"),
 }
 
@@ -132,6 +133,11 @@ def test_a_kernel_that_leaves_no_room_for_the_initrd(workplace: Path) -> None:
 def test_a_damaged_uimage(damage: Callable[[bytes], bytes], expected: str, workplace: Path) -> None:
     Path("image").write_bytes(damage(uimage(bytes(64))))
     assert expected in refused(vmm("run", "image"))
+
+
+def test_what_is_no_device_tree(workplace: Path) -> None:
+    Path("tree").write_bytes(b"/dts-v1/;")
+    assert "--dtb tree: not a device tree blob" in refused(vmm("run", "--dtb", "tree"))
 
 
 def test_trap_and_emulate_says_where_its_images_are_linked(kernel: Path) -> None:

@@ -12,6 +12,7 @@ from vmm.arch.models import CpuModel, find_model
 from vmm.cli.main import complain
 from vmm.cli.options import RUN, Option
 from vmm.errors import ConfigError
+from vmm.guest import fdt
 from vmm.guest.board import find_board, parse_size
 from vmm.guest.cards import DiskCard
 from vmm.guest.cardspec import card
@@ -76,6 +77,7 @@ def request_from(options: Namespace) -> Request:
         image=image, mode=mode, cpu=_cpu(image, mode, options.cpu), board=board, ram_size=memory,
         host_cpus=max(options.host_cpus, options.cpus) if mode == "bare" else options.host_cpus,
         cpus=options.cpus, command_line=options.arguments, initrd=_file("-i", options.initrd, "an initial RAM disk"),
+        dtb=_dtb(options.dtb),
         engine=options.engine, disks=disks, cards=(*cards, *network, *devices), quantum=options.quantum, seed=options.seed)
 
 
@@ -126,6 +128,15 @@ def _disks(texts: Iterable[str]) -> tuple[tuple[Disk, ...], tuple[DiskCard, ...]
                 ide.append(disk)
         opened.pop_all()                                    # from here on, they are the request's
     return tuple(ide), tuple(cards)
+
+
+def _dtb(path: str | None) -> bytes:
+    """Looked at now, so that the message has its name."""
+    if path is None:
+        return b""
+    blob = read_whole(path, "a device tree blob, or leave --dtb out", "--dtb", fdt.LARGEST)
+    fdt.parse(f"--dtb {path}", blob)
+    return blob
 
 
 def _file(option: str, path: str | None, wanted: str) -> bytes:

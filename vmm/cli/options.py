@@ -102,6 +102,8 @@ RUN = (
                                               "N"),
     Option("-m",          str,      None,     "memory of the guest (default: the board's, 256M)", "SIZE", name="memory"),
     Option("-i",          str,      None,     "initial RAM disk", "INITRD", name="initrd"),
+    Option("--dtb",       str,      None,     "device tree blob; the kernel gets it, with memory, command line and initrd "
+                                              "filled in, instead of YAMON's arguments", "FILE"),
     Option("--disk",      str,      None,     "image of a disk: FILE[,if=ide|virtio][,format=raw|qcow2][,readonly]; "
                                               "again for more; what the guest writes is kept", "DISK", repeats=True),
     Option("--device",    str,      None,     "a card in a PCI slot: virtio-rng[,seed=N] or virtio-console,WHERE, as for "

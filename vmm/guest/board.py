@@ -77,6 +77,7 @@ class Board:
     rom_words: Mapping[int, int]                            # offset -> word, in the CPU's byte order
     console: str                                            # the serial port that is the console
     chipset: Callable[[Outside, Bus, Callable[[Unclaimed], None]], MaltaChipset]
+    takes_dtb: bool                                         # in the way of UHI
 
     def check_ram(self, ram_size: int, option: str = "-m") -> None:
         if not self.ram_least <= ram_size <= self.ram_most:
@@ -104,6 +105,16 @@ class Board:
     def low_ram(self, ram_size: int) -> int:
         """The bytes of RAM from physical address 0 on, which kseg0 reaches."""
         return self.ram(ram_size)[0].size
+
+    def memory(self, ram_size: int) -> tuple[tuple[int, int], ...]:
+        """All RAM, each byte once: what low RAM does not show, where most of it is in one piece.  (address, size)"""
+        low, *others = self.ram(ram_size)
+        if low.size == ram_size:
+            return ((low.base, low.size),)
+        whole = max(others, key=lambda region: region.size)
+        assert whole.offset <= low.size and whole.offset + whole.size == ram_size
+        start = low.size - whole.offset
+        return (low.base, low.size), (whole.base + start, whole.size - start)
 
     def ram_offset(self, physical: int, size: int, ram_size: int) -> int | None:
         """Where in the RAM's backing these bytes are, or None if some are not RAM."""
@@ -229,7 +240,7 @@ MALTA = Board(
         Placement("cbus", 0x1F00_0900, _uart, CpuPin(4),  3),        # in a hole of the FPGA's window
     ),
     rom_size=4 * MIB, rom_words=MappingProxyType({0x10: BOARD_ID}),
-    console="com1", chipset=MaltaChipset,
+    console="com1", chipset=MaltaChipset, takes_dtb=True,
 )
 # fmt: on
 

@@ -1,8 +1,9 @@
-"""How firmware hands the machine to a kernel: YAMON's convention, which Malta kernels expect.
+"""How firmware hands the machine to a kernel: YAMON's convention, which Malta kernels expect, or UHI with a device tree.
 
-a0 = argc, a1 = argv, a2 = envp (name, value, name, value, NULL), a3 = bytes of low memory.  Pointers are
-32-bit words in the guest's byte order, to kseg0.  A pure function: what to write where, and the registers to
-start with.  (YAMON user's manual, MD00008.)
+YAMON: a0 = argc, a1 = argv, a2 = envp (name, value, name, value, NULL), a3 = bytes of low memory.  Pointers are
+32-bit words in the guest's byte order, to kseg0.  UHI: a0 = -2, a1 = the device tree, in which memory, command line and
+initial RAM disk are filled in.  A pure function: what to write where, and the registers to start with.
+(YAMON user's manual, MD00008; Unified Hosting Interface, MD01069)
 """
 from __future__ import annotations
 
@@ -12,11 +13,14 @@ from pathlib import PurePath
 from typing import Literal, NamedTuple
 
 from vmm.errors import ConfigError
+from vmm.guest import fdt
 from vmm.guest.board import KIB, MALTA, Board, show_size
 from vmm.guest.image import Image
 from vmm.guest.placement import Mode, Placed, place, unmapped_address
 
 A0, A1, A2, A3, SP = 4, 5, 6, 7, 29
+
+UHI = (1 << 64) - 2                                         # in a0: a1 is a device tree
 
 TABLES = 0x2000                                             # YAMON's place, unless the image is there
 STACK, FIRST_FRAME = 4 * KIB, 0x40                          # the stack is the page below the tables
@@ -32,6 +36,7 @@ class BootRequest:
     command_line: str = ""
     initrd: bytes = b""
     board: Board = MALTA
+    dtb: bytes = b""                                        # boot by UHI with this device tree
 
 
 class Boot(NamedTuple):
@@ -42,9 +47,9 @@ class Boot(NamedTuple):
 
 
 def boot(request: BootRequest) -> Boot:
-    """Everything: the image's segments, the initrd, the tables, the registers."""
+    """Everything: the image's segments, the initrd, the tables or the device tree, the registers."""
     placed = place(request.image, request.ram_size, request.mode, request.board)
-    tables = yamon(request, placed)
+    tables = uhi(request, placed) if request.dtb else yamon(request, placed)
     segments = [(piece.physical, piece.data) for piece in placed if piece.data]
     return tables._replace(writes=segments + tables.writes)
 
@@ -70,6 +75,32 @@ def yamon(request: BootRequest, placed: Iterable[Placed]) -> Boot:
     envp = argv + 4 * (len(arguments) + 1)
     registers = {A0: len(arguments), A1: argv, A2: envp, A3: low, SP: argv - FIRST_FRAME}
     return Boot(writes, registers, request.image.entry)
+
+
+def uhi(request: BootRequest, placed: Iterable[Placed]) -> Boot:
+    """The same with a device tree, which lies right below the initrd."""
+    board, mode, ram_size = request.board, request.mode, request.ram_size
+    if not board.takes_dtb:
+        raise ConfigError(f"--dtb: board '{board.name}' has no way to pass a device tree; leave it out")
+    ceiling = low = board.low_ram(ram_size)
+    taken = sorted((piece.physical, piece.end) for piece in placed if piece.physical < low)
+    writes: list[tuple[int, bytes]] = []
+    initrd: tuple[int, int] | None = None
+    if request.initrd:
+        ceiling = _initrd_base(request, taken, low)
+        writes.append((ceiling, request.initrd))
+        initrd = ceiling, ceiling + len(request.initrd)
+    tree = fdt.parse("--dtb", request.dtb)
+    fdt.set_memory(tree, board.memory(ram_size))
+    fdt.set_chosen(tree, _c_string(request.command_line), initrd)
+    blob = fdt.build(tree)
+    at = ceiling - len(blob) & -INITRD_ALIGNMENT
+    if at < STACK or not _free(at - STACK, at + len(blob), taken):
+        raise ConfigError(f"the device tree of {len(blob)} bytes has no room between the image and physical {ceiling:#x}; "
+                          "give more memory with -m")
+    writes.append((at, blob))
+    pointer = unmapped_address(at, mode)
+    return Boot(writes, {A0: UHI, A1: pointer, A2: 0, A3: 0, SP: pointer - FIRST_FRAME}, request.image.entry)
 
 
 def _c_string(text: str) -> bytes:

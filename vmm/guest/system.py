@@ -53,6 +53,7 @@ class Request:
     cpus: int = 1
     command_line: str = ""
     initrd: bytes = b""
+    dtb: bytes = b""                                        # a device tree, which the boot then passes
     engine: str = "native"
     page_shift: int | None = None
     start: datetime = SWITCHED_ON
@@ -193,7 +194,7 @@ class BoardState:
 
 def plan_boot(request: Request) -> Boot:
     return boot(BootRequest(request.image, request.mode, request.ram_size, request.command_line, request.initrd,
-                            request.board))
+                            request.board, request.dtb))
 
 
 def check(request: Request) -> None:

@@ -58,6 +58,13 @@ def test_ram_has_aliases() -> None:
     assert MALTA.ram_offset(0x1F00_0000, 4, GIB) is None
 
 
+@pytest.mark.parametrize(("ram", "pieces"), [
+    (64 * MIB, ((0, 64 * MIB),)), (256 * MIB, ((0, 256 * MIB),)),
+    (GIB, ((0, 256 * MIB), (0x9000_0000, 768 * MIB))), (2 * GIB, ((0, 256 * MIB), (0x9000_0000, 1792 * MIB)))])
+def test_each_byte_of_ram_is_told_once(ram: int, pieces: tuple[tuple[int, int], ...]) -> None:
+    assert MALTA.memory(ram) == pieces
+
+
 @pytest.mark.parametrize(("size", "message"), [
     (15 * MIB, "-m 15M: board 'malta' takes 16M to 2G"), (2 * GIB + MIB, "-m 2049M: .* 16M to 2G"),
     (3 * TIB, "-m 3T: .*16M to 2G"), (16 * MIB + 1024, "-m 16385K: .*steps of 1M.*16M")])

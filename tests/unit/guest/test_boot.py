@@ -1,11 +1,14 @@
 """The boot convention, read back as a kernel reads it: through the registers and memory alone."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.support.elf import Load, elf
 from vmm.errors import ConfigError
-from vmm.guest.board import GIB, MIB
+from vmm.guest import fdt
+from vmm.guest.board import GIB, MALTA, MIB
 from vmm.guest.boot import A0, A1, A2, A3, SP, Boot, BootRequest, boot
 from vmm.guest.image import Image, parse_image
 from vmm.guest.placement import Mode
@@ -108,3 +111,32 @@ def test_a_long_line_and_bytes_that_are_no_text() -> None:
     long = "x" * 5000 + "\udcff"
     start = boot(BootRequest(kernel(), "bare", 16 * MIB, long))
     assert start.writes[-1][1].count(b"x" * 5000 + b"\xff\0") == 1
+
+
+# -- with a device tree -----------------------------------------------------------------------------------------
+
+TREE = fdt.build(fdt.Tree(fdt.Node("", {"#address-cells": bytes(3) + b"\1", "#size-cells": bytes(3) + b"\1"})))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_kernel_finds_its_device_tree(mode: Mode) -> None:
+    start = boot(BootRequest(kernel(mode), mode, 1 * GIB, "console=ttyS0", b"cpio", dtb=TREE))
+    assert [start.registers[number] for number in (A0, A2, A3)] == [(1 << 64) - 2, 0, 0]
+    at = start.registers[A1] - HOME[mode]
+    found = dict(start.writes)
+    tree = fdt.parse("passed", found[at])
+    assert not at % 8 and set(found) == {0x10_0000, at, 0x0FFD_0000}
+    assert tree.root.child("memory@0").properties["reg"].hex(" ", 4) == "00000000 10000000 90000000 30000000"
+    assert tree.root.child("chosen").properties == {
+        "bootargs": b"console=ttyS0\0", "linux,initrd-start": bytes.fromhex("0ffd0000"),
+        "linux,initrd-end": bytes.fromhex("0ffd0004")}
+    assert start.registers[SP] < start.registers[A1] and start.pc == HOME[mode] + 0x10_0000
+
+
+def test_a_device_tree_without_room_or_sense() -> None:
+    with pytest.raises(ConfigError, match="device tree of .* has no room"):
+        boot(BootRequest(kernel(size=0xEF_0000), "bare", 16 * MIB, dtb=TREE))
+    with pytest.raises(ConfigError, match="--dtb: not a device tree blob"):
+        boot(BootRequest(kernel(), "bare", 16 * MIB, dtb=b"rubbish"))
+    with pytest.raises(ConfigError, match="no way to pass a device tree"):
+        boot(BootRequest(kernel(), "bare", 16 * MIB, board=replace(MALTA, takes_dtb=False), dtb=TREE))
