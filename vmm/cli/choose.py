@@ -77,7 +77,7 @@ def request_from(options: Namespace) -> Request:
         image=image, mode=mode, cpu=_cpu(image, mode, options.cpu), board=board, ram_size=memory,
         host_cpus=max(options.host_cpus, options.cpus) if mode == "bare" else options.host_cpus,
         cpus=options.cpus, command_line=options.arguments, initrd=_file("-i", options.initrd, "an initial RAM disk"),
-        dtb=_dtb(options.dtb),
+        dtb=_dtb(options.dtb), flash=_file("--pflash", options.pflash, "the contents of a flash memory"),
         engine=options.engine, disks=disks, cards=(*cards, *network, *devices), quantum=options.quantum, seed=options.seed)
 
 

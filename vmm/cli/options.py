@@ -104,6 +104,8 @@ RUN = (
     Option("-i",          str,      None,     "initial RAM disk", "INITRD", name="initrd"),
     Option("--dtb",       str,      None,     "device tree blob; the kernel gets it, with memory, command line and initrd "
                                               "filled in, instead of YAMON's arguments", "FILE"),
+    Option("--pflash",    str,      None,     "what is in the flash memory at first; what the guest writes there ends with "
+                                              "the run", "FILE"),
     Option("--disk",      str,      None,     "image of a disk: FILE[,if=ide|virtio][,format=raw|qcow2][,readonly]; "
                                               "again for more; what the guest writes is kept", "DISK", repeats=True),
     Option("--device",    str,      None,     "a card in a PCI slot: virtio-rng[,seed=N] or virtio-console,WHERE, as for "

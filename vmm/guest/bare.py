@@ -45,7 +45,7 @@ class BareSystem:
         """Firmware's work: the image and its arguments in RAM, the first CPU at the entry, out of reset."""
         plan, request = plan_boot(self.request), self.request
         backing = self.machine.memory.block.bytes
-        rom = request.board.rom(request.image.big_endian)
+        rom = request.board.rom(request.image.big_endian, request.flash)
         backing[rom_at:rom_at + len(rom)] = rom
         for physical, data in plan.writes:
             self.machine.ram.write(physical, data)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from vmm.errors import ConfigError
 from vmm.guest.bus import Bus, Unclaimed
+from vmm.guest.devices.flash import Flash
 from vmm.guest.devices.malta_fpga import MaltaFpga
 from vmm.guest.devices.uart16550 import Uart16550
 from vmm.guest.devices.window import Device
@@ -127,7 +128,7 @@ class Board:
         """The ROM's backing: ``contents``, erased flash after it, and the words the board itself puts there.
         """
         if len(contents) > self.rom_size:
-            raise ConfigError(f"boot ROM of {len(contents)} bytes: board '{self.name}' has a ROM of "
+            raise ConfigError(f"--pflash of {len(contents)} bytes: board '{self.name}' has a flash memory of "
                               f"{show_size(self.rom_size)}; give a smaller file")
         backing = bytearray(contents.ljust(self.rom_size, b"\xff"))
         for offset, word in self.rom_words.items():
@@ -214,8 +215,13 @@ def _fpga(outside: Outside, _wire: Wire, _name: str) -> Device:
     return MaltaFpga(outside.big_endian, outside.reset)
 
 
+def _flash(outside: Outside, _wire: Wire, _name: str) -> Device:
+    return Flash(outside.big_endian, outside.memory, BOOT_ROM)
+
+
 BOARD_ID = 0x420                                            # Malta with a CoreLV
 LOW_RAM, POST_IO = 256 * MIB, 512 * MIB
+BOOT_ROM = 0x1FC0_0000                                      # shows the flash's cells
 
 # fmt: off
 MALTA = Board(
@@ -226,9 +232,9 @@ MALTA = Board(
         Region("I/O hole",      Kind.EMPTY,  0x0000_0000, 512 * MIB),
         Region("low RAM",       Kind.RAM,    0x0000_0000, LOW_RAM),
         Region("ISA I/O",       Kind.DEVICE, 0x1800_0000, 2 * MIB),
-        Region("flash",         Kind.ROM,    0x1E00_0000, 4 * MIB),
+        Region("flash",         Kind.DEVICE, 0x1E00_0000, 4 * MIB),
         Region("FPGA",          Kind.DEVICE, 0x1F00_0000, 1 * MIB),
-        Region("boot ROM",      Kind.ROM,    0x1FC0_0000, 4 * MIB),
+        Region("boot ROM",      Kind.ROM,    BOOT_ROM,    4 * MIB),
         Region("post-I/O RAM",  Kind.RAM,    0x2000_0000, 2 * GIB - POST_IO, POST_IO),
         Region("RAM",           Kind.RAM,    0x8000_0000, 2 * GIB),
     ),
@@ -236,6 +242,7 @@ MALTA = Board(
         #         name    base         device  line       shift
         Placement("com1", 0x03F8,      _uart, IsaIrq(4),  port=True),
         Placement("com2", 0x02F8,      _uart, IsaIrq(3),  port=True),
+        Placement("flash", 0x1E00_0000, _flash),
         Placement("fpga", 0x1F00_0000, _fpga),
         Placement("cbus", 0x1F00_0900, _uart, CpuPin(4),  3),        # in a hole of the FPGA's window
     ),

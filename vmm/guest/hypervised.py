@@ -89,7 +89,7 @@ class HypervisedSystem:
         self.request = request
         self.ending: Ending | None = None
         shift = request.page_shift or PAGE_SHIFT[request.mode]
-        rom = request.board.rom(request.image.big_endian)
+        rom = request.board.rom(request.image.big_endian, request.flash)
         memory = request.ram_size + len(rom) + HOST_OWN_BYTES
         self.machine = Machine(request.cpu, request.host_cpus, memory, request.image.big_endian, request.engine)
         self.kernel = Kernel(self.machine, page_shift=shift, quantum=request.quantum, seed=request.seed)

@@ -54,6 +54,7 @@ class Request:
     command_line: str = ""
     initrd: bytes = b""
     dtb: bytes = b""                                        # a device tree, which the boot then passes
+    flash: bytes = b""                                      # what is in it, and so in the boot ROM
     engine: str = "native"
     page_shift: int | None = None
     start: datetime = SWITCHED_ON

@@ -40,7 +40,7 @@ def kind_at(ram: int, physical: int) -> Kind | None:
     (16 * MIB,  0x00FF_FFFF, Kind.RAM),    (16 * MIB,  0x0100_0000, Kind.EMPTY),
     (GIB,       0x0FFF_FFFF, Kind.RAM),    (GIB,       0x1000_0000, Kind.EMPTY),
     (GIB,       0x1800_03F8, Kind.DEVICE), (GIB,       0x1820_0000, Kind.EMPTY),
-    (GIB,       0x1E00_0000, Kind.ROM),    (GIB,       0x1E40_0000, Kind.EMPTY),
+    (GIB,       0x1E00_0000, Kind.DEVICE), (GIB,       0x1E40_0000, Kind.EMPTY),
     (GIB,       0x1F00_0900, Kind.DEVICE), (GIB,       0x1FC0_0000, Kind.ROM),
     (GIB,       0x2000_0000, Kind.RAM),    (GIB,       0x4000_0000, None),
     (512 * MIB, 0x2000_0000, None),        (2 * GIB,   0x7FFF_FFFF, Kind.RAM),
@@ -108,7 +108,7 @@ def test_the_rom_names_the_board(big: bool) -> None:
     rom = MALTA.rom(big, b"firmware")
     assert rom[:8] == b"firmware" and len(rom) == MALTA.rom_size and rom[-1] == 0xFF
     assert int.from_bytes(rom[0x10:0x14], "big" if big else "little") == 0x420
-    with pytest.raises(ConfigError, match="has a ROM of 4M"):
+    with pytest.raises(ConfigError, match="--pflash of 4194305 bytes.* has a flash memory of 4M"):
         MALTA.rom(big, bytes(MALTA.rom_size + 1))
 
 

@@ -38,12 +38,23 @@ class Window:
         self._readers: dict[int, Callable[[Any], int]] = {}
         self._writers: dict[int, Callable[[Any, int], None]] = {}
         self._wide: dict[int, tuple[Callable[[Any, int], int], Callable[[Any, int, int], None]]] = {}
+        self._rest: Callable[[Any, int], int] | None = None
+        self._rest_writer: Callable[[Any, int, int], None] | None = None
 
     def read(self, offset: int, *, count: int = 0, step: int = 0) -> Callable[[Action], Action]:
         return self._fill(self._readers, offset, count, step)
 
     def write(self, offset: int, *, count: int = 0, step: int = 0) -> Callable[[Action], Action]:
         return self._fill(self._writers, offset, count, step)
+
+    def rest_read(self, action: Action) -> Action:
+        """``action(offset)`` answers wherever no register does: for windows that show memory."""
+        self._rest = action
+        return action
+
+    def rest_write(self, action: Action) -> Action:
+        self._rest_writer = action
+        return action
 
     def _fill(self, table: dict[int, Any], offset: int, count: int, step: int) -> Callable[[Action], Action]:
         def register(action: Action) -> Action:
@@ -78,14 +89,19 @@ class Window:
     def load(self, device: object, offset: int) -> int | None:
         """What the device answers, or None where it has no register to read."""
         action = self._readers.get(offset)
-        return None if action is None else action(device) & self._ones
+        if action is not None:
+            return action(device) & self._ones
+        return None if self._rest is None else self._rest(device, offset) & self._ones
 
     def store(self, device: object, offset: int, value: int) -> bool:
         """Whether the device has a register to write here."""
         action = self._writers.get(offset)
-        if action is None:
+        if action is not None:
+            action(device, value & self._ones)
+        elif self._rest_writer is not None:
+            self._rest_writer(device, offset, value & self._ones)
+        else:
             return False
-        action(device, value & self._ones)
         return True
 
     def __iter__(self) -> Iterator[Register]:
