@@ -131,13 +131,13 @@ class Flash:
             cells = self._cells(at, WORD)
             old = int.from_bytes(cells[place:place + HALF], self._order)
             cells[place:place + HALF] = (old & value).to_bytes(HALF, self._order)
-            self._set_cells(at, cells)
+            self._set_cells(at, bytes(cells))
         elif value & 0xFF == CONFIRM:
             start = at & -(CHIPS * BLOCK_BYTES)
             cells = self._cells(start, CHIPS * BLOCK_BYTES)
             for byte in range(place, place + HALF):
                 cells[byte::WORD] = bytes([ERASED]) * (len(cells) // WORD)
-            self._set_cells(start, cells)
+            self._set_cells(start, bytes(cells))
         else:
             self.state.status[chip] |= ERASE_FAILED | PROGRAM_FAILED        # not the command's second word
 
