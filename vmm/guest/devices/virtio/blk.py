@@ -15,16 +15,16 @@ from vmm.guest.devices.window import Window, copied
 from vmm.guest.disk import SECTOR, Disk
 
 # fmt: off
-IN, OUT, FLUSH, GET_ID, DISCARD, WRITE_ZEROES   = 0, 1, 4, 8, 11, 13     # requests
+IN, OUT, FLUSH, GET_ID, WRITE_ZEROES            = 0, 1, 4, 8, 13         # requests
 DONE, FAILED, UNSUPPORTED                       = 0, 1, 2                # their ends
 SEG_MAX, READ_ONLY, BLK_SIZE, CAN_FLUSH         = 1 << 2, 1 << 5, 1 << 6, 1 << 9
-CAN_DISCARD, CAN_WRITE_ZEROES                   = 1 << 13, 1 << 14
+CAN_WRITE_ZEROES                                = 1 << 14
 UNMAP                                           = 1                      # of a range
 # fmt: on
 HEADER, RANGE = Struct("<IIQ"), Struct("<QII")
 CONFIG = Struct("<QIIIIQHHIIIIIB3x")
 QUEUE_SIZE, MOST_SEGMENTS = 128, 126                        # two descriptors are the header and the end
-MOST_RANGE = 1 << 22                                        # sectors that one range discards or zeroes
+MOST_RANGE = 1 << 22                                        # sectors that one range zeroes
 MOST_RANGES = 16
 AT_ONCE = 1 << 20                                           # bytes that are moved at once
 ID_SIZE = 20
@@ -44,12 +44,11 @@ class VirtioBlk(VirtioDevice):
         super().__init__()
         self.disk, self.read_only = disk, read_only
         self._id = name.encode("ascii", "replace")[:ID_SIZE].ljust(ID_SIZE, b"\0")
-        self.features = SEG_MAX | BLK_SIZE | CAN_FLUSH | (READ_ONLY if read_only else CAN_WRITE_ZEROES | CAN_DISCARD)
+        self.features = SEG_MAX | BLK_SIZE | CAN_FLUSH | (READ_ONLY if read_only else CAN_WRITE_ZEROES)
 
     @regs.read(0, count=CONFIG.size, step=1)
     def configuration(self, at: int) -> int:
-        return CONFIG.pack(self.disk.sectors, 0, MOST_SEGMENTS, 0, SECTOR, 0, 0, 1, MOST_RANGE, MOST_RANGES, 1,
-                           MOST_RANGE, MOST_RANGES, 0)[at]
+        return CONFIG.pack(self.disk.sectors, 0, MOST_SEGMENTS, 0, SECTOR, 0, 0, 1, 0, 0, 0, MOST_RANGE, MOST_RANGES, 0)[at]
 
     # -- requests ------------------------------------------------------------------------------------------------
     def serve(self, number: int, queue: Virtqueue) -> None:
@@ -76,8 +75,8 @@ class VirtioBlk(VirtioDevice):
         if what == FLUSH:
             self.disk.flush()
             return DONE, 0
-        if what in (DISCARD, WRITE_ZEROES) and not self.read_only:
-            return self._zero(chain, what == DISCARD), 0
+        if what == WRITE_ZEROES and not self.read_only:
+            return self._zero(chain), 0
         return UNSUPPORTED, 0
 
     def _read(self, chain: Chain, sector: int, size: int) -> tuple[int, int]:
@@ -94,19 +93,20 @@ class VirtioBlk(VirtioDevice):
             self.disk.write(sector + at // SECTOR, chain.read(HEADER.size + at, min(AT_ONCE, size - at)))
         return DONE
 
-    def _zero(self, chain: Chain, discard: bool) -> int:
-        """Ranges become zero, also where they are only discarded: then any contents are right."""
+    def _zero(self, chain: Chain) -> int:
+        """Zeros are written only where there is something else, so that an image with holes keeps them."""
         rows = chain.readable - HEADER.size
         if rows % RANGE.size or rows // RANGE.size > MOST_RANGES:
             return UNSUPPORTED
         ranges = list(RANGE.iter_unpack(chain.read(HEADER.size, rows)))
-        if any(flags & ~UNMAP or discard and flags for _, _, flags in ranges):
+        if any(flags & ~UNMAP for _, _, flags in ranges):
             return UNSUPPORTED
         if any(count > MOST_RANGE or not self._has(sector, count * SECTOR) for sector, count, _ in ranges):
             return FAILED
         for sector, count, _ in ranges:
             for at, some in _steps(count, AT_ONCE // SECTOR):
-                self.disk.write(sector + at, bytes(some * SECTOR))
+                if any(self.disk.read(sector + at, some)):
+                    self.disk.write(sector + at, bytes(some * SECTOR))
         return DONE
 
     def _has(self, sector: int, size: int) -> bool:
