@@ -65,7 +65,9 @@ class Bus:
         self._laid: list[Piece] = [Piece(base, base + size, base, 0, None) for base, size in slots]
         self._loaders: dict[tuple[int, int], Callable[[], int]] = {}
         self._storers: dict[tuple[int, int], Callable[[int], object]] = {}
-        self._arrange()
+        self._pieces: list[Piece] = []
+        self._starts: list[int] = []
+        self._arranged = False
 
     def attach(self, base: int, device: Device, shift: int = 0, *, bottom: bool = False) -> Piece:
         """``shift``: the window's registers are ``1 << shift`` times as far apart as the device's own.  ``bottom``:
@@ -78,7 +80,7 @@ class Bus:
     def detach(self, piece: Piece) -> None:
         """Take a window away; what it covered is seen again."""
         self._laid.remove(piece)
-        self._arrange()
+        self._forget()
 
     # -- an access -----------------------------------------------------------------------------------------------
     def load(self, address: int, size: int) -> int:
@@ -181,6 +183,8 @@ class Bus:
 
     # -- who is where ----------------------------------------------------------------------------------------
     def _at(self, address: int, size: int, is_store: bool) -> Piece:
+        if not self._arranged:
+            self._arrange()
         index = bisect_right(self._starts, address) - 1
         if index < 0 or address >= self._pieces[index].end:
             raise BusError(address, size, is_store)
@@ -188,20 +192,28 @@ class Bus:
 
     def _lay(self, new: Piece, bottom: bool) -> Piece:
         self._laid.insert(self._lowest if bottom else len(self._laid), new)
-        self._arrange()
+        self._forget()
         return new
 
+    def _forget(self) -> None:
+        """What is laid has changed.  It is arranged at the next access, as windows come and go by the dozen."""
+        self._arranged = False
+        self._loaders.clear()
+        self._storers.clear()
+
     def _arrange(self) -> None:
-        """The pieces by address, each the uncovered part of what was laid; nothing is remembered of before."""
+        """The pieces by address, each the uncovered part of what was laid."""
         pieces: list[Piece] = []
         for new in self._laid:
             under, pieces = pieces, [new]
             for old in under:
+                if old.end <= new.start or new.end <= old.start:
+                    pieces.append(old)
+                    continue
                 if old.start < new.start:
-                    pieces.append(replace(old, end=min(old.end, new.start)))
+                    pieces.append(replace(old, end=new.start))
                 if old.end > new.end:
-                    pieces.append(replace(old, start=max(old.start, new.end)))
+                    pieces.append(replace(old, start=new.end))
         self._pieces = sorted(pieces, key=lambda piece: piece.start)
         self._starts = [piece.start for piece in self._pieces]
-        self._loaders.clear()
-        self._storers.clear()
+        self._arranged = True
