@@ -34,6 +34,9 @@ class Broken(MemoryDisk):
     def write(self, sector: int, data: bytes) -> None:
         raise OSError("the disk is broken")
 
+    def flush(self) -> None:
+        raise OSError("the disk is broken")
+
 
 def disk(contents: bytes | None = None, **how: bool) -> tuple[Driver, MemoryDisk]:
     medium = MemoryDisk(bytes(n * 7 & 0xFF for n in range(512 * SECTORS)) if contents is None else contents)
@@ -131,7 +134,7 @@ def test_a_disk_that_can_only_be_read() -> None:
 def test_a_disk_that_fails() -> None:
     driver = Driver(VirtioBlk(Broken(bytes(4096))))
     driver.start()
-    assert request(driver, OUT, 0, b"x" * 512)[0] == IOERR
+    assert request(driver, OUT, 0, b"x" * 512)[0] == IOERR == request(driver, FLUSH)[0]
     driver.rings[0].offer([pack("<IIQ", IN, 0, 0)], [512, 1])
     driver.kick(0)
     assert driver.rings[0].collect()[0][1] == b"" and driver.ram.read(driver.rings[0].at - 1, 1) == bytes([IOERR])

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.board import FakeRam
 from vmm.errors import ConfigError
+from vmm.guest.devices.ata import ABORTED, DEVICE_LBA, DRDY, DSC, ERR, Drive
 from vmm.guest.disk import ImageDisk
 from vmm.guest.storage.hostfile import HostFile
 from vmm.guest.storage.spec import DiskSpec, open_disk, parse_disk
@@ -70,6 +72,19 @@ def test_a_file_that_may_not_grow(path: Path) -> None:
             disk.write(3, b"z" * 1024)
     assert path.read_bytes()[1536:2560] == b"z" * 512 + bytes(range(256)) * 2
     assert len(told) == 1 and "writing failed: File too large; the guest sees an error" in told[0]
+
+
+def test_a_guest_sees_it(path: Path) -> None:
+    """A command ends with an error, and the next one, with room again, does not."""
+    disk, told = opened(path)
+    drive, memory = Drive(disk, False), FakeRam()
+    with largest_file(2048):
+        drive.state.low, drive.state.count, drive.state.device = 7, 1, DEVICE_LBA
+        drive.command(0xCA)
+        assert drive.move([(0, 512)], memory) and (drive.state.status, drive.state.error) == (DRDY | DSC | ERR, ABORTED)
+    drive.command(0xCA)
+    assert drive.move([(0, 512)], memory) and drive.state.status == DRDY | DSC
+    assert len(told) == 1
 
 
 def test_a_file_that_is_cut_short(path: Path) -> None:
