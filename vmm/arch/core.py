@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vmm.arch.cp0.cells import Cells, GuestCells
 from vmm.arch.cp0.fields import Register, sign_extended
-from vmm.arch.cp0.registers import Config, Config1, Config4, EBase, EntryHi, GuestCtl1, IntCtl, PRId
+from vmm.arch.cp0.registers import Config, Config1, Config4, EBase, EntryHi, GlobalNumber, GuestCtl1, IntCtl, PRId
 from vmm.arch.fp import Fcsr
 
 REGISTERS_PER_FILE = 256
@@ -22,6 +22,8 @@ class CpuModel:
     ``cycles_event``, ``instructions_event``: numbers of the performance counters' events.
     ``tlb_entries``, ``guest_tlb_entries``: of the VTLB, where there is an FTLB too; Config4 says what that is like.
     ``ftlb_largest_page``: the largest value of Config4.FTLBPageSize.
+    ``cm``: the revision of the coherence manager that such cores have (major in bits 15:8), 0 for none; ``vps``: virtual
+    processors of a core.
     ``ccres``: pipeline cycles a tick of Count.  ``synci_step``: bytes that one SYNCI reaches.
     """
     name: str
@@ -45,6 +47,8 @@ class CpuModel:
     synci_step: int = 32
     cycles_event: int = 0
     instructions_event: int = 1
+    cm: int = 0
+    vps: int = 1
 
     @property
     def fpu(self) -> bool:
@@ -80,9 +84,11 @@ class CpuModel:
     def write_mask(self, register: type[Register]) -> int:
         return self.root[register].writable if register in self.root else 0
 
-    def root_reset(self, *, big_endian: bool = False, cpu: int = 0) -> list[int]:
+    def root_reset(self, *, big_endian: bool = False, cpu: int = 0, global_number: int = 0) -> list[int]:
         """The root context after reset, by index, on CPU number ``cpu``."""
         cells = {register: cell.reset for register, cell in self.root.items()}
+        if GlobalNumber in cells:
+            cells[GlobalNumber] = global_number
         return _after_reset({**FIXED_BEFORE_RELEASE_2, **cells}, big_endian, cpu)
 
     def guest_reset(self, *, big_endian: bool = False, cpu: int = 0) -> list[int]:

@@ -14,6 +14,7 @@ from vmm.arch.cores.unmodelled import EVERYWHERE as _EVERYWHERE
 from vmm.arch.cores.unmodelled import FAST_DEBUG_CHANNEL as _FAST_DEBUG_CHANNEL
 from vmm.arch.cores.unmodelled import NEVER as _NEVER
 from vmm.arch.cores.unmodelled import NEVER_WITH_UNITS as _NEVER_WITH_UNITS
+from vmm.arch.cores.unmodelled import NO_COHERENCE_MANAGER as _NO_CM
 from vmm.arch.cores.unmodelled import VZ_NEVER as _VZ_NEVER
 from vmm.arch.cp0.cells import (
     EVERY_CORE,
@@ -99,7 +100,7 @@ _P5600 = CpuModel(
     name="P5600",
     description="MIPS32 release 5 core with VZ, after the MIPS P5600: 64 TLB entries and an FTLB of 512 for root "
                 "and apart from these as many for the guest; guests are told apart by root's ASID (no GuestID)",
-    not_modelled=(*_EVERYWHERE, *_FAST_DEBUG_CHANNEL, *_VZ_NEVER, "a page-table walker for guests"),
+    not_modelled=(*_EVERYWHERE, *_FAST_DEBUG_CHANNEL, _NO_CM, *_VZ_NEVER, "a page-table walker for guests"),
     release=5, bits=32, ases=frozenset({"VZ", "TLBINV", "LLB", "MSA", "EVA", "MVH"}), tlb_entries=64, guest_tlb_entries=64,
     segbits=32, pabits=40, ftlb_largest_page=2, root=_P5600_ROOT, guest=guest_of(_P5600_ROOT),
     fir=0x30F3_0300, fcsr=Fcsr.NAN2008 | Fcsr.ABS2008,
@@ -151,7 +152,7 @@ _MIPS64R5 = CpuModel(
     description="MIPS64 release 5 core with VZ, after no chip: caches of a generic MIPS64 release 2 core, "
                 "the 48-bit addresses of an I6400, 8-bit GuestIDs, 64 TLB entries each for root and guest; its FPU has "
                 "paired single and both NaN and ABS encodings, chosen in FCSR, legacy after reset",
-    not_modelled=(*_NEVER, *_VZ_NEVER, "segmentation control, EVA (Config3.SC, Config5.EVA)",
+    not_modelled=(*_NEVER, _NO_CM, *_VZ_NEVER, "segmentation control, EVA (Config3.SC, Config5.EVA)",
                   "page-table walker (Config3.PW)", "MAAR (Config5.MRP)",
                   "PageGrain.ELPA: 48-bit physical addresses are always on"),
     release=5, bits=64, ases=frozenset({"VZ", "TLBINV", "LLB", "MSA", "PS"}), tlb_entries=64, guest_tlb_entries=64,

@@ -81,6 +81,7 @@ SLOTS: tuple[Slot, ...] = _slots(
     ("fp_b",             1, "native: the second"),
     ("fp_c",             1, "native: the third"),
 
+    ("boot_base",        1, "where the root's exceptions go while Status.BEV is set, less 0x200: its reset address"),
     ("llbit",            1, "LL/SC link"),
     ("lladdr",           1, "physical address of the link"),
     ("halted",           1, "1: in WAIT"),

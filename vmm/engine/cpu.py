@@ -157,8 +157,10 @@ class Tlb:
 class Cpu:
     """A CPU of a machine.  Time is ``ticks``: one for each instruction tried, and those that WAIT skipped."""
 
-    def __init__(self, model: CpuModel, number: int, big_endian: bool, memory: Memory, engine: Engine) -> None:
+    def __init__(self, model: CpuModel, number: int, big_endian: bool, memory: Memory, engine: Engine,
+                 global_number: int = 0) -> None:
         self.model, self.number, self.big_endian, self.engine = model, number, big_endian, engine
+        self._global_number = global_number
         self.state = State()
         self.gpr = Gpr(self.state)
         self.root, self.guest = Cp0File(self, ROOT_FILE), Cp0File(self, GUEST_FILE)
@@ -206,12 +208,14 @@ class Cpu:
         for n, value in enumerate(values):
             slots[n] = value & MASK
 
-    def reset(self) -> None:
-        """Cold reset: registers and TLBs empty, CP0 as the model says, at the reset vector."""
+    def reset(self, at: int = RESET_VECTOR) -> None:
+        """Cold reset: registers and TLBs empty, CP0 as the model says, at the reset vector, beside which ``BEV`` has the
+        other vectors."""
         state = self.state
         for n in range(OFFSET["next_pc"]):
             state.words[n] = 0
-        self._fill("root_cp0", self.model.root_reset(big_endian=self.big_endian, cpu=self.number))
+        self._fill("root_cp0", self.model.root_reset(big_endian=self.big_endian, cpu=self.number,
+                                                     global_number=self._global_number))
         self._fill("guest_cp0", self.model.guest_reset(big_endian=self.big_endian, cpu=self.number))
         for file in (self.root, self.guest):
             for register, layout in LEGACY_SEGMENTS.items():
@@ -231,7 +235,7 @@ class Cpu:
         state.perf_idle, state.perf_trapped = state.idle_ticks, state.trapped
         for n in range(len(state.array("maar"))):
             state.array("maar")[n] = 0
-        self.pc = RESET_VECTOR
+        self.pc = state.boot_base = at
         self.engine.service(state, "update_ftlb")
         self.refresh()
 

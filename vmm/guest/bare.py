@@ -1,8 +1,10 @@
 """An image on the machine itself, with no hypervisor: the board's devices hang on the machine's bus.
 
-The devices that a core has itself come first (``vmm.guest.cdmm``).
+The devices that a core has itself, and what is between CPUs, come first (``vmm.guest.cdmm``, ``vmm.guest.cps``).
 """
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from vmm.arch.cp0.registers import Status
 from vmm.arch.state import OFFSET
@@ -13,6 +15,7 @@ from vmm.guest.bus import BusError
 from vmm.guest.cdmm import DeviceMap
 from vmm.guest.clock import BoardClock
 from vmm.guest.console import Console
+from vmm.guest.cps import Cps, Port
 from vmm.guest.system import BoardState, Ending, Interrupted, Request, check, memory_pieces, plan_boot
 from vmm.host.kernel.timers import TimerQueue
 from vmm.host.machine import NS_PER_TICK, Machine, Piece
@@ -33,6 +36,9 @@ class BareSystem:
         size = rom_at + (request.board.rom_size if any(piece.read_only for piece in pieces) else 0)
         self.machine = Machine(request.cpu, request.host_cpus, size, request.image.big_endian, request.engine, pieces)
         self.device_maps = tuple(DeviceMap(cpu) for cpu in self.machine.cpus)
+        self.cps = Cps(self.machine, self._now_ns, self._run_ahead) if request.cpu.cm else None
+        self._ports: tuple[Sequence[Port | DeviceMap], ...] = tuple(
+            [own] if self.cps is None else [own, self.cps.port(own.cpu)] for own in self.device_maps)
         self.timers = TimerQueue()
         self.turns = Turns(request.quantum, request.seed)
         self._running: Cpu | None = None               # whose instruction it is that a device answers
@@ -56,11 +62,14 @@ class BareSystem:
         first.pc = plan.pc
         first.refresh()
         for cpu in others:
-            cpu.state.halted = 1                       # until there is a way to start them
+            cpu.state.halted = 1                       # until the power controller, if there is one, starts them
 
     # -- what the board reaches ----------------------------------------------------------------------------------------
     def _interrupt(self, pin: int, level: bool) -> None:
-        self.machine.cpus[0].set_interrupt(pin, level)
+        if self.cps is None:
+            self.machine.cpus[0].set_interrupt(pin, level)
+        else:
+            self.cps.set_line(pin, level)
 
     def _finish(self, ending: Ending) -> None:
         self.ending = self.ending or ending
@@ -79,13 +88,25 @@ class BareSystem:
         limits = [_ticks(to_ns)]
         if len(self.machine.cpus) > 1:
             limits.append(self.turns.end(cpu.ticks))
-        if (alarm := self.timers.next_ns()) is not None:
+        if (alarm := self._alarm_ns(cpu)) is not None:
             limits.append(_ticks(alarm))
         cpu.pass_time(min(limits))
 
+    def _alarm_ns(self, cpu: Cpu) -> int | None:
+        """The next alarm of a device, of those that come by this CPU's time."""
+        common = self.timers.next_ns()
+        own = None if self.cps is None else self.cps.timers[cpu.number].next_ns()
+        return common if own is None else own if common is None else min(common, own)
+
+    def _fire(self, cpu: Cpu) -> None:
+        now = cpu.ticks * NS_PER_TICK
+        self.timers.fire_due(now)
+        if self.cps is not None:
+            self.cps.timers[cpu.number].fire_due(now)
+
     def _limit(self, cpu: Cpu, end: int) -> int:
         """Where this CPU must stop next: the end of its turn, or an alarm of a device."""
-        alarm = self.timers.next_ns()
+        alarm = self._alarm_ns(cpu)
         return end if alarm is None else min(end, max(_ticks(alarm), cpu.ticks + 1))
 
     # -- running -------------------------------------------------------------------------------------------------------
@@ -104,10 +125,13 @@ class BareSystem:
 
     def _run_cpu(self, cpu: Cpu, end: int) -> Interrupted | None:
         """A CPU's turn, or what is left of it, cut where an alarm is due."""
-        self._running, words, timers = cpu, cpu.state.words, self.timers
+        self._running, words = cpu, cpu.state.words
         try:
-            while self.ending is None and (now := words[TICKS]) < end:
-                timers.fire_due(now * NS_PER_TICK)
+            while self.ending is None and words[TICKS] < end:
+                self._fire(cpu)
+                if not self._executes(cpu):
+                    cpu.pass_time(self._limit(cpu, end))
+                    continue
                 stop = cpu.run(self._limit(cpu, end))
                 if stop is Stop.LOAD or stop is Stop.STORE:
                     self._access(cpu, stop)
@@ -119,18 +143,23 @@ class BareSystem:
         finally:
             self._running = None
 
+    def _executes(self, cpu: Cpu) -> bool:
+        """It is the first, or was started and not stopped."""
+        return cpu.number == 0 if self.cps is None else self.cps.runs(cpu.number)
+
     def quiet_until(self) -> int:
-        if not all(cpu.halted for cpu in self.machine.cpus):
+        cpus = [cpu for cpu in self.machine.cpus if self._executes(cpu)]
+        if not all(cpu.halted for cpu in cpus):
             return 0
-        alarm = self.timers.next_ns()
-        return min([*(cpu.next_event for cpu in self.machine.cpus), *([] if alarm is None else [_ticks(alarm)])])
+        alarms = [_ticks(alarm) for cpu in cpus if (alarm := self._alarm_ns(cpu)) is not None]
+        return min([*(cpu.next_event for cpu in cpus), *alarms], default=0)
 
     def step(self, cpu: int) -> Interrupted | None:
         core = self.machine.cpus[cpu]
         self._running = core
         try:
             while self.ending is None:
-                self.timers.fire_due(core.ticks * NS_PER_TICK)
+                self._fire(core)
                 stop = core.step()
                 if stop in DEBUG_STOPS:
                     return Interrupted(cpu, stop)
@@ -154,9 +183,12 @@ class BareSystem:
 
     def _access(self, cpu: Cpu, stop: Stop) -> None:
         """A load or store that is not memory: the CPU's own devices come first."""
-        words, own = cpu.state.words, self.device_maps[cpu.number]
+        words = cpu.state.words
         at, size = words[STOP_ADDRESS], words[STOP_SIZE]
-        answers = own if own.covers(at) else self.board
+        answers: Port | DeviceMap | BoardState = self.board
+        for own in self._ports[cpu.number]:
+            if own.covers(at):
+                answers = own
         try:
             if stop is Stop.LOAD:
                 cpu.complete_load(answers.load(at, size))

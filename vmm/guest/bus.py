@@ -108,7 +108,7 @@ class Bus:
         width = device.regs.width
         if piece.shift:                                     # the register fills its slot, whatever the lane
             return self._register(piece, offset >> piece.shift & -width) & (1 << 8 * size) - 1
-        if size != width and device.regs.is_wide(offset):
+        if size != width and device.regs.is_wide(offset, size):
             return device.regs.load_wide(device, offset, size)
         if size == width and not offset % width:
             if device.regs.reads(offset):
@@ -144,7 +144,7 @@ class Bus:
         if piece.shift:
             self._set_register(piece, offset >> piece.shift & -width, value)
             return
-        if size != width and device.regs.is_wide(offset):
+        if size != width and device.regs.is_wide(offset, size):
             device.regs.store_wide(device, offset, size, value)
             return
         if size == width and not offset % width and device.regs.writes(offset):

@@ -20,12 +20,12 @@ FDC_AT = 0
 
 class DeviceMap:
     def __init__(self, cpu: Cpu) -> None:
-        self._cpu, self.fdc = cpu, FastDebugChannel()
+        self.cpu, self.fdc = cpu, FastDebugChannel()
         self._bus = Bus(cpu.big_endian, [(0, CDMM_BYTES)])  # by offset, so moving the map changes nothing here
         self._bus.attach(FDC_AT, self.fdc)
 
     def covers(self, physical: int) -> bool:
-        base = self._cpu.state.words[BASE]                  # asked at each access to a device
+        base = self.cpu.state.words[BASE]                  # asked at each access to a device
         return base & ENABLED != 0 and physical // CDMM_BYTES == CDMMBase.CDMM_UPPER_ADDR.of(base)
 
     def load(self, physical: int, size: int) -> int:
@@ -39,4 +39,4 @@ class DeviceMap:
 
     def _allowed(self, offset: int, is_store: bool) -> bool:
         of_fdc = 0 <= offset - FDC_AT < self.fdc.regs.span
-        return not of_fdc or self.fdc.allows(self._cpu.state.priv, is_store)
+        return not of_fdc or self.fdc.allows(self.cpu.state.priv, is_store)

@@ -24,6 +24,7 @@ from vmm.arch.cp0.cells import (
 from vmm.arch.cp0.fields import ALL_ONES, Register, sign_extended
 from vmm.arch.cp0.registers import (
     Cause,
+    CMGCRBase,
     Config,
     Config1,
     Config3,
@@ -31,6 +32,7 @@ from vmm.arch.cp0.registers import (
     Config5,
     EBase,
     EntryHi,
+    GlobalNumber,
     GuestCtl0,
     GuestCtl1,
     HWREna,
@@ -61,9 +63,13 @@ FCSR_WRITABLE = Fcsr.FS | Fcsr.CAUSE | Fcsr.ENABLES | Fcsr.FLAGS | Fcsr.RM
 """Without condition codes."""
 VTLB_AND_FTLB = 4
 """Config.MT; the FTLB of these cores cannot be switched off."""
+CM_AT = 0x1FBF_8000
+"""Where the registers of the coherence manager are."""
 NOT_YET = ("microMIPS (Config3.ISA)",)
 WIDE_NOT_YET = ("page-table walker (Config3.PW)", "segmentation control (Config3.SC)",
                 "PageGrain.ELPA: 48-bit physical addresses are always on")
+CPS_NOT_YET = ("an FTLB that the VPs of a core share", "more than one cluster",
+               "watchdog, EIC mode and NMI of the global interrupt controller")
 
 # fmt: off
 _MIPS32R6 = CpuModel(
@@ -92,13 +98,15 @@ _I6400_ROOT: dict[type[Register], Cell] = {**RELEASE6, **release6_tlb_registers(
     GuestCtl1: Cell(0, bits_of(GuestCtl1.RID, GuestCtl1.ID)),
     PRId:      Cell(0x0001_A900),
     VPControl: Cell(0),
+    GlobalNumber: Cell(0),
     PageGrain: Cell(0xC800_0000, PageGrain.ELPA.mask),
     EntryHi:   Cell(0, 0xC000_FFFF_FFFF_E7FF),
     Status:    Cell(0x0440_0004, without(0x34C0_FFFF, Status.FR)),
     EBase:     Cell(sign_extended(0x8000_0000), ALL_ONES & ~0x7FF),
     Config:    Cell(without(0x8000_4882, Config.MT) | Config.MT.at(VTLB_AND_FTLB), Config.K0.mask),
     Config1:   Cell(without(0x9EAB_558B, Config1.WR)),
-    Config3:   Cell(without(0xBC00_30A0, Config3.CMGCR) | Config3.VZ.mask),
+    Config3:   Cell(0xBC00_30A0 | Config3.VZ.mask),
+    CMGCRBase: Cell(CM_AT >> 4),
     Config4:   Cell(0xF0FC_0000 | FTLB_SHAPE, Config4.FTLBPageSize.mask),
     Config5:   Cell(0x0000_2098, bits_of(Config5.SBRI, Config5.MSAEn, *FRE)),
     XContext:  Cell(0, ALL_ONES & -1 << 48 - 7),
@@ -115,9 +123,9 @@ _I6400 = CpuModel(
     name="I6400",
     description="MIPS64 release 6 core with VZ, after the MIPS I6400: 16 TLB entries and an FTLB of 512 for root and "
                 "apart from these as many for the guest; 8-bit GuestIDs",
-    not_modelled=(*NEVER, *VZ_NEVER, *WIDE_NOT_YET),
+    not_modelled=(*NEVER, *VZ_NEVER, *WIDE_NOT_YET, *CPS_NOT_YET),
     release=6, bits=64, ases=_WIDE_ASES, tlb_entries=16, guest_tlb_entries=16, segbits=48, pabits=48,
-    ftlb_largest_page=3, fir=0x20F3_0300, fcsr=FCSR, fcsr_writable=FCSR_WRITABLE, msair=0x0300,
+    ftlb_largest_page=3, fir=0x20F3_0300, fcsr=FCSR, fcsr_writable=FCSR_WRITABLE, msair=0x0300, cm=0x0800, vps=4,
     root=_I6400_ROOT, guest=guest_of(_I6400_ROOT),
 )
 
@@ -125,10 +133,10 @@ _I6500 = CpuModel(
     name="I6500",
     description="MIPS64 release 6 core with VZ, after the MIPS I6500: as an I6400, with paired LL/SC, CRC32, memory "
                 "map IDs and their global invalidation",
-    not_modelled=(*NEVER, *VZ_NEVER, *WIDE_NOT_YET),
+    not_modelled=(*NEVER, *VZ_NEVER, *WIDE_NOT_YET, *CPS_NOT_YET),
     release=6, bits=64, ases=_WIDE_ASES | {"GINV", "PAIRS", "CRC"}, tlb_entries=16, guest_tlb_entries=16,
     segbits=48, pabits=48, ftlb_largest_page=3, fir=0x20F3_0300, fcsr=FCSR, fcsr_writable=FCSR_WRITABLE, msair=0x0300,
-    synci_step=64, root=_I6500_ROOT, guest=guest_of(_I6500_ROOT),
+    synci_step=64, cm=0x0900, vps=4, root=_I6500_ROOT, guest=guest_of(_I6500_ROOT),
 )
 # fmt: on
 

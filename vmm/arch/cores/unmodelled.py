@@ -9,8 +9,8 @@ FAST_DEBUG_CHANNEL = (
     "a probe at the fast debug channel, and its interrupts (IntCtl.IPFDC is 0)",
     "the rights of user mode in the device memory map for the kernel's EVA accesses, which have the kernel's")
 """Of a core that has the map."""
-VZ_NEVER = ("coherence manager (Config3.CMGCR)",
-            "exits on a change of mode (GuestCtl0.MC)", "direct root access to the guest (GuestCtl0.DRG)",
+NO_COHERENCE_MANAGER = "coherence manager (Config3.CMGCR)"
+VZ_NEVER = ("exits on a change of mode (GuestCtl0.MC)", "direct root access to the guest (GuestCtl0.DRG)",
             "interrupts dropped by hardware (GuestCtl2.HC)", "exit groups (GuestCtl0Ext.OG, BG, MG)",
             "guest features that root can switch off (of guest Config1 to 5, root can change only M)")
 """Of a core with VZ."""

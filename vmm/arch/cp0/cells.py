@@ -180,7 +180,7 @@ _ROOT_ONLY_BITS: dict[type[Register], int] = {
 
 _HIDDEN_FROM_GUEST: dict[type[Register], int] = {
     Config1: Config1.WR.mask | Config1.PC.mask,
-    Config3: Config3.VZ.mask | Config3.PW.mask | Config3.CDMM.mask,
+    Config3: Config3.VZ.mask | Config3.PW.mask | Config3.CDMM.mask | Config3.CMGCR.mask,
     Config5: bits_of(Config5.MRP, Config5.MI, Config5.GI),
     IntCtl:  IntCtl.IPPCI.mask,
 }

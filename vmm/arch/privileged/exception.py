@@ -29,7 +29,7 @@ from vmm.arch.rows import AnyMachine
 from vmm.arch.state import GUEST_FILE, ROOT_FILE
 
 RESET_VECTOR = 0xFFFF_FFFF_BFC0_0000
-BOOT_BASE = 0xFFFF_FFFF_BFC0_0200
+BOOT_OFFSET = 0x200
 DEBUG_VECTOR = 0xFFFF_FFFF_BFC0_0480
 XTLB_OFFSET, GENERAL_OFFSET, INTERRUPT_OFFSET = 0x080, 0x180, 0x200
 ADDRESS_CODES = (ExcCode.Mod, ExcCode.TLBL, ExcCode.TLBS, ExcCode.AdEL, ExcCode.AdES, ExcCode.TLBRI, ExcCode.TLBXI)
@@ -80,7 +80,8 @@ def deliver(m: AnyMachine) -> None:
         m.call(note_page, m.select(to_guest, GUEST_FILE, ROOT_FILE))
     for _ in m.when(first & ~to_guest):
         m.call(shadow.enter, new_set.value)
-    base = m.select(file.on(Status.BEV), BOOT_BASE, file[EBase] & -4096)
+    boot = m.select(to_guest, RESET_VECTOR, s.boot_base) + BOOT_OFFSET
+    base = m.select(file.on(Status.BEV), boot, file[EBase] & -4096)
     file.put(Status.EXL, 1)
     s.pc = base + offset.value
     s.in_slot, s.forbidden, s.as_user, s.pc_relative = (m.const(0),) * 4

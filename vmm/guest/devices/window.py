@@ -28,12 +28,14 @@ class Window:
     """``@regs.read(0x4)`` and ``@regs.write(0x4)`` fill it, once an offset each.
 
     ``width`` is the bytes of one register; offsets are multiples of it.  ``count`` and ``step`` make an array
-    of registers, whose action is given the index first.
+    of registers, whose action is given the index first.  ``pairs``: an aligned access of twice the width is one number,
+    whose low half is the first register in either byte order.
     """
 
-    def __init__(self, span: int, width: int = 4) -> None:
+    def __init__(self, span: int, width: int = 4, *, pairs: bool = False) -> None:
         self.span = span
         self.width = width
+        self._pairs = pairs
         self._ones = (1 << 8 * width) - 1
         self._readers: dict[int, Callable[[Any], int]] = {}
         self._writers: dict[int, Callable[[Any, int], None]] = {}
@@ -71,14 +73,23 @@ class Window:
         """A port that takes accesses of other sizes than ``width`` whole: ``load(size)``, ``store(size, value)``."""
         self._wide[offset] = load, store
 
-    def is_wide(self, offset: int) -> bool:
-        return offset in self._wide
+    def is_wide(self, offset: int, size: int = 0) -> bool:
+        return offset in self._wide or self._is_pair(offset, size)
 
     def load_wide(self, device: object, offset: int, size: int) -> int:
+        if self._is_pair(offset, size):
+            return (self.load(device, offset) or 0) | (self.load(device, offset + self.width) or 0) << 8 * self.width
         return self._wide[offset][0](device, size) & (1 << 8 * size) - 1
 
     def store_wide(self, device: object, offset: int, size: int, value: int) -> None:
-        self._wide[offset][1](device, size, value)
+        if self._is_pair(offset, size):
+            self.store(device, offset, value & self._ones)
+            self.store(device, offset + self.width, value >> 8 * self.width)
+        else:
+            self._wide[offset][1](device, size, value)
+
+    def _is_pair(self, offset: int, size: int) -> bool:
+        return self._pairs and size == 2 * self.width and not offset % size
 
     def reads(self, offset: int) -> bool:
         return offset in self._readers
@@ -139,6 +150,11 @@ def bits(width: int, reset: int = 0) -> Any:                # Any: as dataclasse
     return field(default=reset, metadata={"ones": (1 << width) - 1})
 
 
+def words(count: int, width: int, reset: int = 0) -> Any:   # Any: as above
+    """A State field that is a list of numbers of so many bits."""
+    return field(default_factory=lambda: [reset] * count, metadata={"count": count, "ones": (1 << width) - 1})
+
+
 def at_most(limit: int | None) -> dict[str, int | None]:
     """The metadata of a State field that is a queue of bytes: the most it may hold (None: no limit)."""
     return {"limit": limit}
@@ -154,7 +170,12 @@ def copied(state: Saved) -> Saved:
 
 
 def _checked(owner: str, name: str, value: Any, limits: Any) -> Any:
-    if "ones" in limits:
+    if "count" in limits:
+        count, ones = limits["count"], limits["ones"]
+        good = (isinstance(value, list) and len(value) == count
+                and all(type(item) is int and 0 <= item <= ones for item in value))
+        want = f"{count} numbers of 0..{ones:#x}"
+    elif "ones" in limits:
         good, want = type(value) is int and 0 <= value <= limits["ones"], f"0..{limits['ones']:#x}"
     elif "limit" in limits:
         limit = limits["limit"]
@@ -164,4 +185,4 @@ def _checked(owner: str, name: str, value: Any, limits: Any) -> Any:
         good, want = isinstance(value, bool), "true or false"
     if not good:
         raise ConfigError(f"snapshot: {owner}.{name} is {value!r:.40}, not {want}; take the snapshot again")
-    return bytearray(value) if "limit" in limits else value
+    return bytearray(value) if "limit" in limits else list(value) if "count" in limits else value

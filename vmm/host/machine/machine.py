@@ -12,6 +12,7 @@ from vmm.engine.engine import MAX_CPUS, make_engine
 from vmm.engine.store import Memory
 from vmm.errors import ConfigError
 from vmm.host.machine.ram import Ram
+from vmm.host.machine.topology import Topology
 
 NS_PER_TICK = 5
 """Virtual nanoseconds that one tick takes: an instruction a cycle at 200 MHz; Count runs at half of that (CCRes 2)."""
@@ -39,7 +40,9 @@ class Machine:
             self.memory.map(piece.physical, piece.size, piece.offset, read_only=piece.read_only)
         self.engine = make_engine(engine, model, big_endian, self.memory)
         self.ram = Ram(self.memory, self.engine, big_endian)
-        self.cpus = tuple(Cpu(model, number, big_endian, self.memory, self.engine) for number in range(cpus))
+        self.topology = Topology(cpus, model.vps)
+        self.cpus = tuple(Cpu(model, number, big_endian, self.memory, self.engine,
+                              self.topology.place(number).global_number) for number in range(cpus))
 
     def invalidate_globally(self, cpu: Cpu) -> None:
         """Let the other CPUs do what a GINVT of this one asks; its next run goes on with the instruction."""

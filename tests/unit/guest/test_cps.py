@@ -1,0 +1,152 @@
+"""Several CPUs with what is between them: a program on many VPs, how CPUs are started, and where interrupts go."""
+from __future__ import annotations
+
+import pytest
+
+from tests.support.many_cpus import CPC_AT, GIC_AT, expected, image
+from vmm.arch.cp0.registers import CMGCRBase, Config3, GlobalNumber, Status
+from vmm.arch.models import find_model
+from vmm.guest.bare import BareSystem
+from vmm.guest.board import MIB, find_board
+from vmm.guest.console import MemoryConsole
+from vmm.guest.cps import Cps
+from vmm.guest.image import parse_image
+from vmm.guest.system import Request
+
+GCR = 0x1FBF_8000
+LIMIT = 20_000_000
+GIC_ON, CPC_ON = GIC_AT | 1, CPC_AT | 1
+
+
+def machine(cpus: int, engine: str = "native", cpu: str = "I6500", big_endian: bool = False, program: int = 2,
+            quantum: int = 50_000, seed: int = 0) -> tuple[BareSystem, MemoryConsole]:
+    console = MemoryConsole()
+    request = Request(parse_image("many", image(program, big_endian)), "bare", find_model(cpu), find_board("malta"),
+                      32 * MIB, host_cpus=cpus, engine=engine, quantum=quantum, seed=seed)
+    return BareSystem(request, console), console
+
+
+def run(cpus: int, engine: str = "native", step: int = LIMIT, **how: int) -> tuple[list[int], int]:
+    """What the program prints, and how many instructions that took."""
+    system, console = machine(cpus, engine, "I6400", program=cpus, **how)
+    while system.ending is None and system.machine.retired < LIMIT:
+        system.run(min(cpu.ticks for cpu in system.machine.cpus) + step)
+    return [int(line, 16) for line in console.text.split()], system.machine.retired
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_four_vps_start_interrupt_each_other_and_count_together(seed: int) -> None:
+    found = run(4, seed=seed)
+    assert found[0] == expected(4)
+    assert run(4, seed=seed, step=777) == found             # however the run is cut
+
+
+def test_the_engines_agree_on_every_instruction() -> None:
+    assert run(2, "reference", quantum=1000, seed=3) == run(2, quantum=1000, seed=3)
+
+
+def test_seeds_are_different_runs() -> None:
+    runs = [run(3, seed=seed, quantum=500) for seed in range(3)]
+    assert [words for words, _ in runs] == [expected(3)] * 3 and len({count for _, count in runs}) == 3
+
+
+def test_the_cpus_say_where_the_manager_is_and_that_there_is_one() -> None:
+    system, _ = machine(1, "reference")
+    cpu = system.machine.cpus[0]
+    assert cpu.move_from(CMGCRBase) << 4 == GCR and Config3(cpu.root[Config3]).CMGCR
+    assert not Config3(cpu.guest[Config3]).CMGCR
+
+
+class Software:
+    """Stores and loads of one CPU, without running its code."""
+
+    def __init__(self, cpus: int) -> None:
+        self.system, _ = machine(cpus, "reference")
+        cps = self.system.cps
+        assert cps is not None
+        self.cps: Cps = cps
+        self.ports = [cps.port(cpu) for cpu in self.system.machine.cpus]
+        self.store(GCR + 0x88, CPC_ON)
+
+    def store(self, physical: int, value: int, cpu: int = 0, size: int = 8) -> None:
+        assert self.ports[cpu].covers(physical)
+        self.ports[cpu].store(physical, size, value)
+
+    def load(self, physical: int, cpu: int = 0, size: int = 8) -> int:
+        assert self.ports[cpu].covers(physical)
+        return self.ports[cpu].load(physical, size)
+
+
+def test_64_cpus_in_16_cores() -> None:
+    """The last VP of each core starts where software says."""
+    software = Software(64)
+    assert software.load(GCR) & 0xFF == 15
+    for core in range(16):
+        software.store(GCR + 0x2018, core << 8 | 3)
+        assert software.load(GCR + 0x4010) == 3
+        software.store(GCR + 0x4020, 0x8010_0000 + core * 0x1000)
+        software.store(CPC_AT + 0x4028, 1 << 3)
+        software.store(CPC_AT + 0x4000, 4)
+    cpus = software.system.machine.cpus
+    assert [cpu.number for cpu in cpus if software.cps.runs(cpu.number)] == [0, *range(3, 64, 4)]
+    for core in range(16):
+        cpu = cpus[4 * core + 3]
+        assert cpu.pc == 0xFFFF_FFFF_8010_0000 + core * 0x1000 and not cpu.state.halted
+        assert cpu.root[GlobalNumber] == core << 8 | 3 and cpu.root[Status] & Status.ERL.mask
+
+
+def test_a_cpu_that_was_not_started_lets_time_pass_only() -> None:
+    system, _ = machine(3)
+    system.run(200_000)
+    first, second, third = system.machine.cpus              # the program starts the second
+    assert first.retired > 0 and second.retired > 0 and third.retired == 0
+    assert first.ticks == second.ticks == third.ticks
+
+
+def test_exceptions_of_a_started_cpu_go_beside_its_reset_address() -> None:
+    """Before it has set EBase: Status.BEV is set after reset."""
+    software = Software(2)
+    software.store(GCR + 0x2018, 1)
+    software.store(GCR + 0x4020, 0x8010_5000)
+    ram = software.system.machine.ram
+    ram.store(0x10_5000, 4, 0x0000_000D)                    # break
+    software.store(CPC_AT + 0x2028, 2)
+    cpu = software.system.machine.cpus[1]
+    cpu.step()
+    assert cpu.pc == 0xFFFF_FFFF_8010_5380
+
+
+def test_the_boards_lines_reach_the_first_cpu_until_the_gic_is_on() -> None:
+    software = Software(2)
+    cpus = software.system.machine.cpus
+    software.cps.set_line(2, True)
+    assert [cpu.state.irq_lines for cpu in cpus] == [1 << 10, 0]
+    software.store(GCR + 0x80, GIC_ON)
+    assert [cpu.state.irq_lines for cpu in cpus] == [0, 0]
+    assert software.load(GIC_AT + 0x480) == 1 << 3
+    software.store(GIC_AT + 0x500 + 4 * 3, 1 << 31 | 4, size=4)
+    software.store(GIC_AT + 0x2000 + 0x20 * 3, 2, size=4)
+    software.store(GIC_AT + 0x380, 1 << 3)
+    assert [cpu.state.irq_lines for cpu in cpus] == [0, 1 << 14]
+    software.cps.set_line(2, False)
+    assert [cpu.state.irq_lines for cpu in cpus] == [0, 0]
+
+
+def test_lines_outlive_a_reset() -> None:
+    software = Software(2)
+    software.store(GCR + 0x80, GIC_ON)
+    software.store(GIC_AT + 0x500, 1 << 31, size=4)
+    software.store(GIC_AT + 0x2000, 2, size=4)
+    software.store(GIC_AT + 0x380, 1)
+    software.cps.gic.set_line(0, True)
+    software.store(CPC_AT + 0x2028, 2)
+    assert software.system.machine.cpus[1].state.irq_lines == 1 << 10
+
+
+def test_registers_are_only_where_they_are_enabled() -> None:
+    software = Software(1)
+    port = software.ports[0]
+    assert [port.covers(at) for at in (GCR, GCR + 0x7FFF, GCR - 1, GCR + 0x8000, GIC_AT, CPC_AT)] == [
+        True, True, False, False, False, True]
+    software.store(GCR + 0x88, 0x1700_0001)
+    assert port.covers(0x1700_0000) and not port.covers(CPC_AT)

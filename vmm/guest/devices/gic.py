@@ -1,0 +1,358 @@
+"""The global interrupt controller (GIC): shared and local interrupts of many VPs, interrupts between them, and a counter.
+
+An interrupt is pending by its line's level, or by an edge that came; with its mask bit set it drives the pin that its map
+names, of one VP.  ``master`` is the VP whose access the next one is; whoever passes accesses on says it.  Registers are of
+32 bits; an aligned access of 64 bits is one to two of them.  Watchdog, EIC mode and NMI are not there; what a core keeps
+for itself (timer, performance counters, software interrupts, debug channel) is shown as not routable.
+Invariant: the counter never goes back, though a VP may ask at an earlier moment of its own than another did before; each
+VP's comparison is an alarm of that VP's own clock.
+(MIPS multiprocessing system programmer's guides, Global Interrupt Controller)
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from vmm.engine.engine import MAX_CPUS
+from vmm.guest.devices.time import Clock
+from vmm.guest.devices.window import Window, bits, copied, words
+
+INTERRUPTS, MOST_VPS = 256, MAX_CPUS
+PINS = 6
+NS_PER_COUNT = 10
+SPAN, LOCAL, OTHER, USER = 0x2_0000, 0x8000, 0xC000, 0x1_0000
+REVISION = 0x0500
+COUNTSTOP, COUNTBITS, NUMINTERRUPTS = 28, 24, 16            # in GIC_CONFIG; lowest is PVPS
+WEDGE_SET = 1 << 31
+MAP_TO_PIN, MAP_BITS, PIN_BITS = 1 << 31, 0xE000_003F, 0x3F
+WORD, WORDS = 0xFFFF_FFFF, INTERRUPTS // 32
+ALL = (1 << INTERRUPTS) - 1
+COUNT_ONES = (1 << 64) - 1
+FAR = 1 << 62
+"""A comparison that is more counts away never comes."""
+COMPARE = 1                                                 # local interrupts, by bit
+LOCAL_BITS = 0x7F
+LOCAL_AFTER_RESET = 0x32
+LOCAL_MAPS = 7
+COMPARE_MAP = 1                                             # its number among the maps
+
+Wire = Callable[[int, int, bool], None]
+"""(VP, pin, level)"""
+Action = TypeVar("Action", bound=Callable[..., Any])
+
+
+def _of_vps(table: Callable[..., Callable[[Any], Any]], offset: int, **array: int) -> Callable[[Action], Action]:
+    """A register that each VP has: its own in the local section, that of the VP it chose in the other one."""
+    def register(action: Action) -> Action:
+        for section, chosen in ((LOCAL, False), (OTHER, True)):
+            def call(gic: Gic, *rest: int, chosen: bool = chosen) -> Any:   # Any: an int for a read
+                vp = gic.state.other[gic.master] if chosen else gic.master
+                return action(gic, vp, *rest) if vp < gic.count_of_vps else 0
+            call.__name__ = f"{'other' if chosen else 'own'}_{action.__name__}"
+            table(section + offset, **array)(call)
+        return action
+    return register
+
+
+class Gic:
+    regs = Window(span=SPAN, pairs=True)
+
+    @dataclass(slots=True)
+    class State:
+        lines: int = bits(INTERRUPTS)                       # levels of the inputs
+        edges: int = bits(INTERRUPTS)                       # that came and were not cleared
+        mask: int = bits(INTERRUPTS)
+        pol: int = bits(INTERRUPTS, ALL)
+        trig: int = bits(INTERRUPTS)
+        dual: int = bits(INTERRUPTS)
+        pins: list[int] = words(INTERRUPTS, 32, MAP_TO_PIN)
+        vps: list[int] = words(INTERRUPTS, 64)
+        stopped: bool = False
+        offset: int = bits(64)                              # of the counter to time; while it stands, its value
+        seen_ns: int = bits(64)                             # the latest moment at which anyone asked
+        local_pend: list[int] = words(MOST_VPS, 7)
+        local_mask: list[int] = words(MOST_VPS, 7, LOCAL_AFTER_RESET)
+        local_maps: list[int] = words(MOST_VPS * LOCAL_MAPS, 32, MAP_TO_PIN)
+        other: list[int] = words(MOST_VPS, 6)
+        compare: list[int] = words(MOST_VPS, 64, COUNT_ONES)
+
+    def __init__(self, clocks: Sequence[Clock], wire: Wire) -> None:
+        """A clock for each VP, by whose time its comparison comes."""
+        self._clocks, self._wire = clocks, wire
+        self.count_of_vps = len(clocks)
+        self.master = 0
+        self.state = self.State()
+        self._shared = [0] * self.count_of_vps                    # pins driven by shared interrupts, a bit each
+        self._local = [0] * self.count_of_vps
+        self._driven = [0] * self.count_of_vps
+        self._alarms = [clock.alarm(partial(self._matched, vp)) for vp, clock in enumerate(clocks)]
+
+    # -- interrupts ----------------------------------------------------------------------------------------------------
+    def set_line(self, number: int, level: bool) -> None:
+        """A shared input."""
+        state, bit = self.state, 1 << number
+        if bool(state.lines & bit) == level:
+            return
+        state.lines ^= bit
+        if state.trig & bit and (state.dual & bit or level == bool(state.pol & bit)):
+            state.edges |= bit
+        self._update()
+
+    @property
+    def pending(self) -> int:
+        state = self.state
+        return (state.edges & state.trig) | (~(state.lines ^ state.pol) & ~state.trig & ALL)
+
+    def _update(self) -> None:
+        state, live = self.state, self.pending & self.state.mask
+        driven = [0] * self.count_of_vps
+        while live:
+            number = (live & -live).bit_length() - 1
+            live &= live - 1
+            vp = _lowest(state.vps[number])
+            if vp < self.count_of_vps and state.pins[number] & MAP_TO_PIN:
+                driven[vp] |= 1 << (state.pins[number] & PIN_BITS)
+        self._shared = driven
+        for vp in range(self.count_of_vps):
+            self._drive(vp)
+
+    def _drive(self, vp: int) -> None:
+        wanted, before = (self._shared[vp] | self._local[vp]) & (1 << PINS) - 1, self._driven[vp]
+        if wanted == before:
+            return
+        self._driven[vp] = wanted
+        for pin in range(PINS):
+            if (wanted ^ before) >> pin & 1:
+                self._wire(vp, pin, bool(wanted >> pin & 1))
+
+    def _update_local(self, vp: int) -> None:
+        state = self.state
+        target = state.local_maps[vp * LOCAL_MAPS + COMPARE_MAP]
+        live = state.local_pend[vp] & state.local_mask[vp] & 1 << COMPARE
+        self._local[vp] = 1 << (target & PIN_BITS) if live and target & MAP_TO_PIN else 0
+        self._drive(vp)
+
+    # -- the counter ---------------------------------------------------------------------------------------------------
+    @property
+    def count(self) -> int:
+        state = self.state
+        return state.offset if state.stopped else (self._moment() + state.offset) & COUNT_ONES
+
+    def _moment(self) -> int:
+        """Time as the counter counts it."""
+        state = self.state
+        state.seen_ns = max(state.seen_ns, self._clocks[self.master].now_ns())
+        return state.seen_ns // NS_PER_COUNT
+
+    def _set_count(self, value: int) -> None:
+        if self.state.stopped:
+            self.state.offset = value
+
+    def _stop(self, stopped: bool) -> None:
+        state = self.state
+        if stopped != state.stopped:
+            now, moment = self.count, self._moment()
+            state.stopped, state.offset = stopped, now if stopped else (now - moment) & COUNT_ONES
+            self._await_matches()
+
+    def _await_matches(self) -> None:
+        for vp in range(self.count_of_vps):
+            self._await_match(vp)
+
+    def _await_match(self, vp: int) -> None:
+        state, alarm = self.state, self._alarms[vp]
+        ahead = state.compare[vp] - self.count & COUNT_ONES
+        if state.stopped or ahead > FAR or state.local_pend[vp] >> COMPARE & 1:
+            alarm.cancel()
+        else:
+            alarm.start((self._moment() + ahead) * NS_PER_COUNT)
+
+    def _matched(self, vp: int) -> None:
+        self.state.local_pend[vp] |= 1 << COMPARE
+        self._update_local(vp)
+
+    def _set_compare(self, vp: int, value: int) -> None:
+        self.state.compare[vp] = value
+        self.state.local_pend[vp] &= ~(1 << COMPARE)
+        self._await_match(vp)
+        self._update_local(vp)
+
+    # -- shared registers ----------------------------------------------------------------------------------------------
+    @regs.read(0x000)
+    def config(self) -> int:
+        return (int(self.state.stopped) << COUNTSTOP | (64 - 32) // 4 << COUNTBITS
+                | (INTERRUPTS // 8 - 1) << NUMINTERRUPTS | self.count_of_vps)
+
+    @regs.write(0x000)
+    def set_config(self, value: int) -> None:
+        self._stop(bool(value >> COUNTSTOP & 1))
+
+    @regs.read(0x010)
+    @regs.read(USER)
+    def counter_low(self) -> int:
+        return self.count & WORD
+
+    @regs.read(0x014)
+    @regs.read(USER + 4)
+    def counter_high(self) -> int:
+        return self.count >> 32
+
+    @regs.write(0x010)
+    def set_counter_low(self, value: int) -> None:
+        self._set_count(self.count & ~WORD | value)
+
+    @regs.write(0x014)
+    def set_counter_high(self, value: int) -> None:
+        self._set_count(self.count & WORD | value << 32)
+
+    @regs.read(0x020)
+    def revision(self) -> int:
+        return REVISION
+
+    @regs.write(0x280)
+    def wedge(self, value: int) -> None:
+        """Set or clear the edge of one interrupt."""
+        bit = 1 << (value & INTERRUPTS - 1)
+        self.state.edges = self.state.edges | bit if value & WEDGE_SET else self.state.edges & ~bit
+        self._update()
+
+    @regs.write(0x300, count=WORDS, step=4)
+    def rmask(self, n: int, value: int) -> None:
+        self.state.mask &= ~(value << 32 * n)
+        self._update()
+
+    @regs.write(0x380, count=WORDS, step=4)
+    def smask(self, n: int, value: int) -> None:
+        self.state.mask |= value << 32 * n
+        self._update()
+
+    @regs.read(0x400, count=WORDS, step=4)
+    def mask(self, n: int) -> int:
+        return self.state.mask >> 32 * n
+
+    @regs.read(0x480, count=WORDS, step=4)
+    def pend(self, n: int) -> int:
+        return self.pending >> 32 * n
+
+    @regs.read(0x500, count=INTERRUPTS, step=4)
+    def map_pin(self, n: int) -> int:
+        return self.state.pins[n]
+
+    @regs.write(0x500, count=INTERRUPTS, step=4)
+    def set_map_pin(self, n: int, value: int) -> None:
+        self.state.pins[n] = value & MAP_BITS
+        self._update()
+
+    @regs.read(0x2000, count=INTERRUPTS, step=0x20)
+    def map_vp_low(self, n: int) -> int:
+        return self.state.vps[n] & WORD
+
+    @regs.read(0x2004, count=INTERRUPTS, step=0x20)
+    def map_vp_high(self, n: int) -> int:
+        return self.state.vps[n] >> 32
+
+    @regs.write(0x2000, count=INTERRUPTS, step=0x20)
+    def set_map_vp_low(self, n: int, value: int) -> None:
+        self.state.vps[n] = self.state.vps[n] & ~WORD | value
+        self._update()
+
+    @regs.write(0x2004, count=INTERRUPTS, step=0x20)
+    def set_map_vp_high(self, n: int, value: int) -> None:
+        self.state.vps[n] = self.state.vps[n] & WORD | value << 32
+        self._update()
+
+    # -- local registers -----------------------------------------------------------------------------------------------
+    @_of_vps(regs.read, 0x000)
+    def ctl(self, _vp: int) -> int:
+        return 0                                            # nothing that the core has itself can be routed
+
+    @_of_vps(regs.read, 0x004)
+    def local_pend(self, vp: int) -> int:
+        return self.state.local_pend[vp]
+
+    @_of_vps(regs.read, 0x008)
+    def local_mask(self, vp: int) -> int:
+        return self.state.local_mask[vp]
+
+    @_of_vps(regs.write, 0x00C)
+    def local_rmask(self, vp: int, value: int) -> None:
+        self.state.local_mask[vp] &= ~value
+        self._update_local(vp)
+
+    @_of_vps(regs.write, 0x010)
+    def local_smask(self, vp: int, value: int) -> None:
+        self.state.local_mask[vp] |= value & LOCAL_BITS
+        self._update_local(vp)
+
+    @_of_vps(regs.read, 0x040, count=LOCAL_MAPS, step=4)
+    def local_map(self, vp: int, n: int) -> int:
+        return self.state.local_maps[vp * LOCAL_MAPS + n]
+
+    @_of_vps(regs.write, 0x040, count=LOCAL_MAPS, step=4)
+    def set_local_map(self, vp: int, n: int, value: int) -> None:
+        self.state.local_maps[vp * LOCAL_MAPS + n] = value & MAP_BITS
+        self._update_local(vp)
+
+    @_of_vps(regs.read, 0x080)
+    def other(self, vp: int) -> int:
+        return self.state.other[vp]
+
+    @_of_vps(regs.write, 0x080)
+    def set_other(self, vp: int, value: int) -> None:
+        self.state.other[vp] = value & MOST_VPS - 1
+
+    @_of_vps(regs.read, 0x088)
+    def ident(self, vp: int) -> int:
+        return vp
+
+    @_of_vps(regs.read, 0x0A0)
+    def compare_low(self, vp: int) -> int:
+        return self.state.compare[vp] & WORD
+
+    @_of_vps(regs.read, 0x0A4)
+    def compare_high(self, vp: int) -> int:
+        return self.state.compare[vp] >> 32
+
+    @_of_vps(regs.write, 0x0A0)
+    def set_compare_low(self, vp: int, value: int) -> None:
+        self._set_compare(vp, self.state.compare[vp] & ~WORD | value)
+
+    @_of_vps(regs.write, 0x0A4)
+    def set_compare_high(self, vp: int, value: int) -> None:
+        self._set_compare(vp, self.state.compare[vp] & WORD | value << 32)
+
+    # -- snapshots -----------------------------------------------------------------------------------------------------
+    def save(self) -> State:
+        return copied(self.state)
+
+    def restore(self, state: State) -> None:
+        self.state = copied(state)
+        self._await_matches()
+        for vp in range(self.count_of_vps):
+            self._update_local(vp)
+        self._update()
+
+
+def _lowest(ones: int) -> int:
+    """The number of the lowest bit that is set; of no bits, more than any VP's."""
+    return (ones & -ones).bit_length() - 1 if ones else MOST_VPS
+
+
+def _bit_array(offset: int, name: str) -> None:
+    """A register array of the state's field ``name``, with a bit for each interrupt."""
+    def load(gic: Gic, n: int) -> int:
+        return int(getattr(gic.state, name)) >> 32 * n
+
+    def store(gic: Gic, n: int, value: int) -> None:
+        setattr(gic.state, name, getattr(gic.state, name) & ~(WORD << 32 * n) | value << 32 * n)
+        gic._update()
+
+    load.__name__, store.__name__ = name, f"set_{name}"
+    Gic.regs.read(offset, count=WORDS, step=4)(load)
+    Gic.regs.write(offset, count=WORDS, step=4)(store)
+
+
+for _offset, _name in ((0x100, "pol"), (0x180, "trig"), (0x200, "dual")):
+    _bit_array(_offset, _name)
