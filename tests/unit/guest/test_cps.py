@@ -100,7 +100,7 @@ def test_a_cpu_that_was_not_started_lets_time_pass_only() -> None:
     system.run(200_000)
     first, second, third = system.machine.cpus              # the program starts the second
     assert first.retired > 0 and second.retired > 0 and third.retired == 0
-    assert first.ticks == second.ticks == third.ticks
+    assert third.ticks == third.state.idle_ticks >= 50_000
 
 
 def test_exceptions_of_a_started_cpu_go_beside_its_reset_address() -> None:
