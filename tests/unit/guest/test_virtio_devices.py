@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.board import World
+from tests.support.board import FakeRam, World
 from tests.support.virtio import NEEDS_RESET, VERSION_1, Driver
 from vmm.guest.cards import ConsoleCard, DiskCard, EntropyCard, NetworkCard
 from vmm.guest.console import MemoryConsole
@@ -283,6 +283,14 @@ def test_a_console_says_what_it_is_given_and_types_in_order() -> None:
     other = VirtioConsole(said.append)
     other.restore(card.save())
     assert other.state.waiting == b" more"
+
+
+def test_more_than_a_console_takes_at_once() -> None:
+    driver = Driver(VirtioConsole(lambda byte: None), FakeRam(4 << 20))
+    driver.start()
+    driver.rings[1].offer([bytes(1 << 20), b"x"])
+    driver.kick(1)
+    assert driver.status & NEEDS_RESET
 
 
 # -- cards -----------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ def pair(size: int = 8, *, event_index: bool = False) -> tuple[Virtqueue, Ring]:
     queue.size, queue.descriptors, queue.driver, queue.device = size, ring.descriptors, ring.driver, ring.device
     queue.indirect, queue.event_index = True, event_index
     queue.enable()
+    queue.begin_turn()
     return queue, ring
 
 
@@ -36,12 +37,13 @@ def test_what_is_offered_arrives_and_what_is_written_comes_back(
     ring.ram.write(ring.device + 2, pack("<H", start))
     ring.ram.write(ring.driver + 4 + 2 * ring.size, pack("<H", start))  # tell me of the first one
     for readable, writable, indirect in offers:
+        queue.begin_turn()
         head = ring.offer(readable, writable, indirect=indirect)
         chain = queue.take()
         assert chain is not None and queue.take() is None
         sent, room = b"".join(readable), sum(writable)
         assert chain.read(0, 1000) == sent and chain.read(7, 9) == sent[7:16] and chain.writable == room
-        answer = bytes(range(100, 200))[:room] + b"more than there is room for"
+        answer = bytes(range(256))[:room] + b"more than there is room for"
         assert chain.write(0, answer[:33]) == min(33, room)
         assert chain.write(33, answer[33:]) == max(0, room - 33)
         queue.give_back(chain, room)

@@ -179,6 +179,28 @@ def test_a_broken_ring_needs_a_reset_and_says_so_by_an_interrupt() -> None:
     assert driver.ask(1, [b"again"], [9]) == b"again" and echo.life.count("reset") == 2
 
 
+class Endless(Echo):
+    """What it writes makes the driver's index go on."""
+    ring: Ring
+    served = 0
+
+    def serve(self, number: int, queue: Virtqueue) -> None:
+        while (chain := queue.take()) is not None:
+            self.served += 1
+            queue.give_back(chain)
+            self.ring.expose(chain.head)
+
+
+def test_a_turn_ends_though_buffers_appear_as_fast_as_they_are_used() -> None:
+    endless = Endless()
+    driver = Driver(endless)
+    driver.start()
+    endless.ring = driver.rings[1]
+    endless.ring.offer([b"x"])
+    driver.kick(1)
+    assert endless.served == 9 and driver.status == 0x0F
+
+
 def test_a_queue_of_a_wrong_size_is_refused() -> None:
     driver = Driver(Echo())
     driver.store(0x18, 2, 6)

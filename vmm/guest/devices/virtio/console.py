@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from vmm.guest.devices.virtio.queue import Virtqueue
+from vmm.guest.devices.virtio.queue import Malformed, Virtqueue
 from vmm.guest.devices.virtio.transport import VirtioDevice
 from vmm.guest.devices.window import Window, at_most, copied
 
 RECEIVE, SEND = 0, 1                                        # queues
 MOST_WAITING = 1 << 16
-AT_ONCE = 1 << 12
+AT_ONCE, MOST_SENT = 1 << 12, 1 << 20
 
 
 class VirtioConsole(VirtioDevice):
@@ -55,6 +55,8 @@ class VirtioConsole(VirtioDevice):
 
     def _send(self, queue: Virtqueue) -> None:
         while (chain := queue.take()) is not None:
+            if chain.readable > MOST_SENT:
+                raise Malformed(f"{chain.readable} bytes for a console at once")
             for at in range(0, chain.readable, AT_ONCE):
                 for byte in chain.read(at, AT_ONCE):
                     self._transmit(byte)

@@ -1,7 +1,8 @@
 """A split virtqueue: descriptors, the ring of what a driver offers, the ring of what a device has used.  (VIRTIO 1.2, 2.7)
 
-Invariant: whatever lies in the guest's memory, a queue either goes on or raises ``Malformed``, after at most ``size``
-descriptors a chain and ``size`` chains an index; nothing else is raised and no memory but the chain's is touched.
+Invariant: whatever lies in the guest's memory, a queue either goes on or raises ``Malformed``, and nothing else.  A turn
+ends: it has as many buffers as the queue has places, each of no more descriptors, even if what a device writes makes new
+ones appear.
 """
 from __future__ import annotations
 
@@ -102,6 +103,7 @@ class Virtqueue:
         self.size, self.enabled = self.most, False
         self.descriptors = self.driver = self.device = 0    # addresses of the three parts
         self.seen = self.used = self.told = 0               # indexes: next to take, next to use, used at the last notice
+        self.left = 0                                       # to take in this turn
 
     def enable(self) -> None:
         if not 0 < self.size <= self.most or self.size & self.size - 1:
@@ -109,8 +111,15 @@ class Virtqueue:
         self.enabled = True
 
     # -- what the driver offers ----------------------------------------------------------------------------------
+    def begin_turn(self) -> None:
+        """The driver stands still until the turn is over, so it cannot offer more than the queue holds."""
+        self.left = self.size + 1                           # the last look finds nothing, and says so to the driver
+
     def take(self) -> Chain | None:
         """The next buffer that the driver has made available."""
+        if not self.left:
+            return None
+        self.left -= 1
         waiting = self.memory.number(self.driver + 2) - self.seen & 0xFFFF
         if waiting > self.size:
             raise Malformed(f"{waiting} buffers are available in a queue of {self.size}")

@@ -171,6 +171,7 @@ class Transport:
         queue = self.queues[number]
         if self.state.status & (DRIVER_OK | NEEDS_RESET) != DRIVER_OK or not queue.enabled:
             return
+        queue.begin_turn()
         try:
             self.device.serve(number, queue)
             noticed = queue.wants_notice()
