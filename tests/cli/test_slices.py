@@ -14,6 +14,7 @@ import pytest
 from tests.support.cli import vmm
 from tests.support.engines import encode
 from vmm.cli import loop
+from vmm.cli.keyboard import Keyboard
 
 WHOLE = 1 << 40
 SEED = 20
@@ -93,6 +94,16 @@ def test_a_guest_that_polls_the_clock(mode: str, code: Any, run: Any) -> None:
     assert expected["ending"]["cause"] == "power-off" and expected["ticks"] > 100 * expected["retired"]
     for name, slices in SLICES.items():
         assert run(slices(), image, "--mode", mode) == expected, name
+
+
+def test_idle_time_that_takes_its_time_is_the_same_time(code: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --realtime a guest that waits costs as much real time as virtual time, and the run is what it is without."""
+    image, waited = code(WAIT, 0x1000_FFFE, NOP), []
+    monkeypatch.setattr(Keyboard, "wait", lambda self, seconds, others=(): waited.append(seconds))
+    plain = vmm("run", "--json", image, "--mode", "bare").json
+    assert not waited
+    assert vmm("run", "--json", image, "--mode", "bare", "--realtime").json == plain
+    assert sum(waited) == pytest.approx(plain["ns"] / 1e9, rel=0.001) and max(waited) <= 0.01
 
 
 @pytest.mark.parametrize("mode, cause", [("bare", "idle"), ("vz", "max-insns")])

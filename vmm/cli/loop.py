@@ -51,6 +51,7 @@ class Outcome:
 class Limits:
     max_insns: int | None = None
     seconds: float | None = None
+    realtime: bool = False
     matched: bool = False                                   # ``--until`` did; whoever reads the console says so
     signals: list[int] = field(default_factory=list)
 
@@ -89,17 +90,23 @@ class Pace:
 
 
 class Watch:
-    """A guest that waits for the network: its idle time costs as much real time, so that nothing from outside is late.
+    """A guest's idle time costs as much real time: always, or while it waits for the network, so that nothing from
+    outside is late.
 
     Slices are short after something came, since more is likely to follow.
     """
 
-    def __init__(self, system: System, keyboard: Keyboard) -> None:
-        self._system, self._keyboard = system, keyboard
+    def __init__(self, system: System, keyboard: Keyboard, always: bool) -> None:
+        self._system, self._keyboard, self._always = system, keyboard, always
         self.ticks = WATCHFUL_TICKS[0]
 
     @property
     def on(self) -> bool:
+        return self._always or self.awaits
+
+    @property
+    def awaits(self) -> bool:
+        """Something may come at any time."""
         return any(source.awaits for source in self._system.board.sources)
 
     def wait(self, idle_ticks: int) -> None:
@@ -120,7 +127,7 @@ class Free:
         self._system, self._keyboard, self._limits = system, keyboard, limits
         self._run = run or system.run
         self._pace = Pace(FIRST_SLICE[system.request.engine] if run is None else SLICE_TICKS[0])
-        self._watch = Watch(system, keyboard)
+        self._watch = Watch(system, keyboard, limits.realtime)
         self._idle_ticks = 0
         self._executed_at_boundary = -1
         self._waits_forever = False
@@ -151,7 +158,7 @@ class Free:
     def _look_back(self) -> None:
         """At multiples of FOREVER_TICKS, whatever the slices were: was nothing executed since the last one?"""
         executed = retired(self._system)
-        self._waits_forever = (executed == self._executed_at_boundary and self._keyboard.ended and not self._watch.on)
+        self._waits_forever = (executed == self._executed_at_boundary and self._keyboard.ended and not self._watch.awaits)
         self._executed_at_boundary = executed
 
     def _slice(self, executed: int, now: int) -> int:

@@ -121,6 +121,8 @@ RUN = (
     Option("--until",     pattern,  None,     "end, with status 0, when a line of the console matches", "REGEX"),
     Option("--max-insns", positive, None,     "end, with status 124, after so many instructions", "N"),
     Option("--timeout",   seconds,  None,     "end, with status 124, after so many seconds of real time", "S"),
+    Option("--realtime",  None,     False,    "let the guest's idle time take as long as it says, for people; else it is "
+                                              "skipped"),
     Option("--stats",     None,     False,    "print instructions, time, memory and exits by cause at the end"),
     Option("--json",      None,     False,    "print one JSON object, console included, and nothing else"),
     Option("--trace",     str,      None,     "write every instruction that is executed to a file, slowly", "FILE"),

@@ -46,7 +46,7 @@ class Run:
     def __init__(self, options: Namespace, request: Request) -> None:
         self.said, self.keyboard = bytearray(), Keyboard()
         self._hold = bool(options.hold)
-        self.limits = Limits(options.max_insns, options.timeout)
+        self.limits = Limits(options.max_insns, options.timeout, options.realtime)
         readers: list[Callable[[int], None]] = [self.said.append] if options.json else []
         if options.until is not None:
             readers.append(LineWatch(options.until, self._matched))
