@@ -16,6 +16,7 @@ from vmm.guest.cdmm import DeviceMap
 from vmm.guest.clock import BoardClock
 from vmm.guest.console import Console
 from vmm.guest.cps import Cps, Port
+from vmm.guest.devices.window import Stateful
 from vmm.guest.system import BoardState, Ending, Interrupted, Request, check, memory_pieces, plan_boot
 from vmm.host.kernel.timers import TimerQueue
 from vmm.host.machine import NS_PER_TICK, Machine, Piece
@@ -212,6 +213,11 @@ class BareSystem:
 
     def vcpu_on(self, cpu: int) -> Vcpu | None:
         return None
+
+    @property
+    def stateful(self) -> dict[str, Stateful]:
+        own = {f"fdc{device_map.cpu.number}": device_map.fdc for device_map in self.device_maps}
+        return {**own, **({} if self.cps is None else self.cps.stateful), **self.board.stateful}
 
     def host_code(self) -> bytes:
         return b""

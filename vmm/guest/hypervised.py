@@ -14,6 +14,7 @@ from vmm.guest.board import Kind
 from vmm.guest.bus import BusError
 from vmm.guest.clock import BoardClock
 from vmm.guest.console import Console
+from vmm.guest.devices.window import Stateful
 from vmm.guest.elfwriter import executable
 from vmm.guest.image import Segment
 from vmm.guest.system import BoardState, Ending, Interrupted, Request, check, memory_pieces, plan_boot
@@ -194,6 +195,10 @@ class HypervisedSystem:
             if member.task is not None and member.task.cpu == cpu and member.vcpu.mode is Mode.IN_GUEST:
                 return member.vcpu
         return None
+
+    @property
+    def stateful(self) -> dict[str, Stateful]:
+        return self.board.stateful
 
     def host_code(self) -> bytes:
         """Everything the host kernel placed, as one image for a debugger."""

@@ -120,6 +120,10 @@ class System(Protocol):
     def vcpu_on(self, cpu: int) -> Vcpu | None:
         """The vCPU whose KVM_RUN this CPU is in."""
 
+    @property
+    def stateful(self) -> dict[str, Stateful]:
+        """All devices that a snapshot has to keep, memory and disks aside; to be restored in this order."""
+
     def host_code(self) -> bytes:
         """The host's own code as an ELF image with symbols; empty on a bare machine."""
 
@@ -144,7 +148,7 @@ class BoardState:
 
     @property
     def stateful(self) -> dict[str, Stateful]:
-        """All of the board that a snapshot has to keep, memory and disks aside; to be restored in this order."""
+        """What there is of the board."""
         return {"clock": self.clock, **self.built.devices}
 
     @property

@@ -156,7 +156,7 @@ def test_only_a_serial_port_is_one() -> None:
 accesses = st.lists(st.tuples(
     st.booleans(),
     st.sampled_from([0x1000_0000, 0x1800_0000, 0x1800_0400, 0x1820_0000, 0x1BE0_0000, 0x1BE0_0C00, 0x1800_02F8,
-                     0x1800_03F8, 0x1F00_0000, 0x1F00_0900, 0x1400_0000, 0x1FFF_FFF0]),
+                     0x1800_03F8, 0x1F00_0000, 0x1F00_0900, 0x1400_0000, 0x1E00_0000, 0x1E3F_FFF0, 0x1FFF_FFF0]),
     st.integers(0, 0xC10), st.sampled_from([1, 2, 4, 8]), st.integers(0, (1 << 64) - 1)), max_size=40)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.board import World
+from vmm.cli.choose import make_system, request
 from vmm.guest.board import MALTA, Built
 from vmm.guest.bus import Bridge, Bus
 from vmm.guest.clock import BoardClock
+from vmm.guest.console import MemoryConsole
 
 IO, FPGA, GT = 0x1800_0000, 0x1F00_0000, 0x1BE0_0000
 PORTS = (0x00, 0x08, 0x20, 0x21, 0x40, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x81, 0xA0, 0xA1, 0xC0, 0xD4, 0xD6, 0x1F0, 0x1F7,
@@ -124,3 +127,17 @@ def test_the_clock_goes_on_counting_polls() -> None:
     other.restore(one.save())
     other.polled("register", 100)
     assert ran == [100]
+
+
+@pytest.mark.parametrize(("mode", "cpu", "cpus", "more"), [
+    ("bare", "I6400", 2, {"fdc0", "fdc1", "gcr", "cpc", "gic"}), ("bare", "24Kf", 1, {"fdc0"}), ("vz", "P5600", 1, set())])
+def test_a_system_lists_what_is_outside_its_board_too(mode: str, cpu: str, cpus: int, more: set[str],
+                                                      tmp_path: Path) -> None:
+    (tmp_path / "code").write_bytes(bytes(16))              # which any release runs
+    asked = request(str(tmp_path / "code"), load_at=0x8010_0000, mode=mode, cpu=cpu, cpus=cpus, engine="reference")
+    system = make_system(asked, MemoryConsole())
+    assert system.stateful.keys() - system.board.built.devices.keys() == {"clock", *more}
+    for name, device in system.stateful.items():
+        before = device.save()
+        device.restore(before)
+        assert device.save() == before, name

@@ -41,6 +41,26 @@ def test_values_have_no_more_bits_than_the_register() -> None:
     assert regs.store(None, 0, 0x123) and seen == [0x23]
 
 
+def test_a_window_may_answer_everywhere() -> None:
+    regs, seen = Window(span=1 << 20), []
+
+    @regs.read(4)
+    def register(_device: object) -> int:
+        return 7
+
+    @regs.rest_read
+    def rest(_device: object, offset: int) -> int:
+        return offset << 32 | offset
+
+    @regs.rest_write
+    def keep(_device: object, offset: int, value: int) -> None:
+        seen.append((offset, value))
+
+    assert [regs.load(None, at) for at in (0, 4, 8)] == [0, 7, 8]
+    assert not regs.reads(8) and not regs.writes(8)         # so a bus remembers no way to each of them
+    assert regs.store(None, 0xFFFFC, 0x1_0000_0002) and seen == [(0xFFFFC, 2)]
+
+
 @dataclass(slots=True)
 class Kept:
     nibble: int = bits(4)
