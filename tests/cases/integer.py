@@ -162,7 +162,10 @@ dext   $9, $8, 4, 32 | $8=0x123456789abcdef0          | $9=0x89abcdef
 dextm  $9, $8, 4, 40 | $8=0x123456789abcdef0          | $9=0x6789abcdef
 dextu  $9, $8, 36, 8 | $8=0x123456789abcdef0          | $9=0x67
 dins   $9, $8, 4, 8  | $8=0xab $9=-1                  | $9=0xfffffffffffffabf
+dins   $9, $8, 8, 20 | $8=0xabcde $9=-1               | $9=0xfffffffffabcdeff
+dins   $9, $8, 20, 12 | $8=0x123 $9=-1               | $9=0xffffffff123fffff
 dinsm  $9, $8, 4, 40 | $8=0 $9=-1                     | $9=0xfffff0000000000f
+dinsm  $9, $8, 20, 44 | $8=0 $9=-1                   | $9=0x00000000000fffff
 dinsu  $9, $8, 60, 4 | $8=5 $9=-1                     | $9=0x5fffffffffffffff
 dsbh   $9, $8        | $8=0x1122334455667788          | $9=0x2211443366558877
 dshd   $9, $8        | $8=0x1122334455667788          | $9=0x7788556633441122
