@@ -97,7 +97,8 @@ RUN = (
                                               "and mode)", "MODEL"),
     Option("--host-cpus", positive, 1,        "CPUs of the host", "N"),
     Option("-c --cpus",   positive, 1,        "CPUs of the guest", "N"),
-    Option("--quantum",   positive, 50_000,   "instructions that a CPU executes before the next has its turn", "N"),
+    Option("--quantum",   positive, None,     "instructions that a CPU executes before the next has its turn (default: "
+                                              "400K bare, else 50K)", "N"),
     Option("--seed",      natural,  0,        "another interleaving of the CPUs for each number; the same for the same",
                                               "N"),
     Option("-m",          str,      None,     "memory of the guest (default: the board's, 256M)", "SIZE", name="memory"),

@@ -20,7 +20,7 @@ from vmm.guest.devices.window import Stateful
 from vmm.guest.system import BoardState, Ending, Interrupted, Request, check, memory_pieces, plan_boot
 from vmm.host.kernel.timers import TimerQueue
 from vmm.host.machine import NS_PER_TICK, Machine, Piece
-from vmm.host.machine.turns import Turns
+from vmm.host.machine.turns import BARE_QUANTUM_TICKS, Turns
 from vmm.kvm.vcpu import Vcpu
 
 TICKS, STOP_ADDRESS, STOP_SIZE, STOP_VALUE = (
@@ -41,7 +41,7 @@ class BareSystem:
         self._ports: tuple[Sequence[Port | DeviceMap], ...] = tuple(
             [own] if self.cps is None else [own, self.cps.port(own.cpu)] for own in self.device_maps)
         self.timers = TimerQueue()
-        self.turns = Turns(request.quantum, request.seed)
+        self.turns = Turns(request.quantum or BARE_QUANTUM_TICKS, request.seed)
         self._running: Cpu | None = None               # whose instruction it is that a device answers
         clock = BoardClock(self.timers, self._now_ns, self._run_ahead)
         self.board = BoardState(request, console, clock, self.machine.ram, self._interrupt, self._finish,

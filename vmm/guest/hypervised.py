@@ -20,6 +20,7 @@ from vmm.guest.image import Segment
 from vmm.guest.system import BoardState, Ending, Interrupted, Request, check, memory_pieces, plan_boot
 from vmm.host.kernel.kernel import Kernel
 from vmm.host.machine import Machine
+from vmm.host.machine.turns import QUANTUM_TICKS
 from vmm.kvm.errors import KvmError
 from vmm.kvm.exits import Exit, Hypercall, InternalError, Intr, MmioLoad, MmioStore
 from vmm.kvm.run import thread
@@ -93,7 +94,7 @@ class HypervisedSystem:
         rom = request.board.rom(request.image.big_endian, request.flash)
         memory = request.ram_size + len(rom) + HOST_OWN_BYTES
         self.machine = Machine(request.cpu, request.host_cpus, memory, request.image.big_endian, request.engine)
-        self.kernel = Kernel(self.machine, page_shift=shift, quantum=request.quantum, seed=request.seed)
+        self.kernel = Kernel(self.machine, page_shift=shift, quantum=request.quantum or QUANTUM_TICKS, seed=request.seed)
         self.vm = Vm(self.kernel, vz_backend(vz_host(self.kernel)) if request.mode == "vz" else TrapAndEmulate)
         scheduler = self.kernel.scheduler
         clock = BoardClock(scheduler.timers, scheduler.now_ns, scheduler.run_ahead)

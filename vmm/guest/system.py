@@ -29,7 +29,6 @@ from vmm.guest.inputlog import InputLog
 from vmm.guest.outside import Card, Memory, Opened, Outside, Source
 from vmm.guest.placement import Mode
 from vmm.host.machine import NS_PER_TICK, Machine
-from vmm.host.machine.turns import QUANTUM_TICKS
 from vmm.kvm.vcpu import Vcpu
 
 SWITCHED_ON = datetime(2023, 6, 10, 12, 0, 0)
@@ -43,7 +42,7 @@ FIRST_WITHOUT_OLD_CODE = 6
 @dataclass(frozen=True, slots=True)
 class Request:
     """What to run, and on what.  ``page_shift``: of the host kernel's pages; None for the mode's own default.
-    ``quantum``, ``seed``: see ``Turns``."""
+    ``quantum``, ``seed``: see ``Turns``; None for what is usual."""
     image: Image
     mode: Mode
     cpu: CpuModel
@@ -60,7 +59,7 @@ class Request:
     start: datetime = SWITCHED_ON
     disks: tuple[Disk, ...] = ()                            # on IDE
     cards: tuple[Card, ...] = ()                            # in PCI slots
-    quantum: int = QUANTUM_TICKS
+    quantum: int | None = None
     seed: int = 0
 
     @property

@@ -13,6 +13,9 @@ from random import Random
 from vmm.errors import ConfigError
 
 QUANTUM_TICKS = 50_000
+BARE_QUANTUM_TICKS = 400_000
+"""What is usual for the tasks of a host kernel, and for the CPUs of a bare machine: an engine executes the last thousand
+instructions of a turn one at a time, which costs as much as fifty thousand others."""
 LEAST_QUANTUM_TICKS = 100
 """A loop of LL and SC must get through in one turn, since a link ends when another CPU runs."""
 SEED_AT = 64
