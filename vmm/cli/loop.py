@@ -98,7 +98,7 @@ class Watch:
 
     def __init__(self, system: System, keyboard: Keyboard, always: bool) -> None:
         self._system, self._keyboard, self._always = system, keyboard, always
-        self.ticks = WATCHFUL_TICKS[0]
+        self._ticks = WATCHFUL_TICKS[0]
 
     @property
     def on(self) -> bool:
@@ -109,13 +109,21 @@ class Watch:
         """Something may come at any time."""
         return any(source.awaits for source in self._system.board.sources)
 
+    def most(self, now: int) -> int | None:
+        """The longest slice: not far beyond the guest's next instruction, with which it may ask for something."""
+        if self.on:
+            return self._ticks
+        if not self._system.board.sources:
+            return None
+        return max(0, self._system.quiet_until() - now) + WATCHFUL_TICKS[1]
+
     def wait(self, idle_ticks: int) -> None:
         """The last slice has skipped so many."""
         seconds = max(0, idle_ticks) * self._system.machine.ns_per_tick / NS_PER_SECOND
         least, most = WATCHFUL_TICKS
         found = [source.fileno() for source in self._system.board.sources]
         came = self._keyboard.wait(seconds, [descriptor for descriptor in found if descriptor is not None])
-        self.ticks = least if came else min(most, 2 * self.ticks)
+        self._ticks = least if came else min(most, 2 * self._ticks)
 
 
 class Free:
@@ -163,8 +171,8 @@ class Free:
 
     def _slice(self, executed: int, now: int) -> int:
         usual = self._idle_ticks or self._pace.ticks        # doubles what has been idled
-        if self._watch.on:
-            usual = min(usual, self._watch.ticks)
+        if (most := self._watch.most(now)) is not None:
+            usual = min(usual, most)
         if self._limits.max_insns is None:
             return usual
         each = (self._limits.max_insns - executed) // len(self._system.machine.cpus)
