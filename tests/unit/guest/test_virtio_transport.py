@@ -163,6 +163,24 @@ def test_nothing_is_served_before_the_driver_is_ready() -> None:
     assert [data for _, data in ring.collect()] == [b"x"]
 
 
+def test_a_queue_that_was_not_enabled_is_not_served() -> None:
+    driver = Driver(Echo())
+    driver.start()
+    driver.status = 0
+    ring = Ring(driver.ram, 0x100, 8)
+    driver.store(0x16, 2, 1)
+    for offset, address in ((0x20, ring.descriptors), (0x28, ring.driver), (0x30, ring.device)):
+        driver.store(offset, 4, address)
+    driver.accept(VERSION_1)
+    driver.status = FEATURES_OK | DRIVER_OK | NEEDS_RESET   # the last bit is not the driver's to set
+    ring.offer([b"x"], [1])
+    driver.kick(1)
+    assert driver.status == FEATURES_OK | DRIVER_OK and ring.collect() == []
+    driver.store(0x1C, 2, 1)
+    driver.kick(1)
+    assert [data for _, data in ring.collect()] == [b"x"]
+
+
 def test_a_broken_ring_needs_a_reset_and_says_so_by_an_interrupt() -> None:
     echo = Echo()
     driver = Driver(echo)
@@ -173,8 +191,9 @@ def test_a_broken_ring_needs_a_reset_and_says_so_by_an_interrupt() -> None:
     driver.rings[1].offer([b"x"], [1])
     driver.kick(1)                                          # it does nothing any more
     driver.status = 0x0F                                    # nor can the driver take that back
+    assert driver.status == 0x0F | NEEDS_RESET
     driver.kick(1)
-    assert driver.rings[1].collect() == [] and driver.status & NEEDS_RESET
+    assert driver.rings[1].collect() == []
     driver.start()
     assert driver.ask(1, [b"again"], [9]) == b"again" and echo.life.count("reset") == 2
 
