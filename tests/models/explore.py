@@ -2,10 +2,11 @@
 
 The state of a model is a list of immutable values, the ``Vault``; where a program is, is a node of an automaton made of
 the answers that it was given so far.  ``Explorer`` visits every state that some interleaving of steps reaches, depth first.
-A step that no other CPU can notice is performed with the one before it.  States are remembered by their 64-bit hash.
+A step that no other CPU can notice is performed with the one before it.  States are remembered by a 64-bit hash.
 """
 from __future__ import annotations
 
+import marshal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -107,6 +108,12 @@ class Result:
 NOBODY = -1
 
 
+def key_of(state: State) -> int:
+    """Of the bytes, since the hash of a tuple takes -1 and -2 for the same.  Version 2 of the format says nothing about
+    what is one object and what is two."""
+    return hash(marshal.dumps(state, 2))
+
+
 class Explorer:
     """``most``: give up beyond so many states."""
 
@@ -126,11 +133,11 @@ class Explorer:
     def explore(self) -> Result:
         """Every reachable state; raises the first ``Violation`` found, with the steps that lead to it."""
         first = tuple(self.vault.now)
-        seen = {hash(first)}
+        seen = {key_of(first)}
         path = self._trail = [("", self._successors(first))]
         while path:
             for name, state in path[-1][1]:
-                key = hash(state)
+                key = key_of(state)
                 if key not in seen:
                     seen.add(key)
                     if len(seen) > self.most:

@@ -119,11 +119,19 @@ class Shape:
     kinds: tuple[Flush, ...] = (Flush.MM,)
     replaced: bool = True
     """Spaces may also be torn down and new ones take their places, as by exec."""
+    idle: bool = False
+    """Tasks may also leave their CPU, which then idles on what is loaded and uses none of it."""
 
 
 Choice = tuple[Any, Callable[[], None], Callable[[], Program[Any]]]
 """Its name, what it changes at once, and the program."""
 MakeContexts = Callable[..., SteppedContexts]
+
+
+def no_steps() -> Program[None]:
+    """A program without a step."""
+    return
+    yield
 
 
 class System:
@@ -170,21 +178,27 @@ class System:
 
     def _possible(self, cpu: int) -> Iterator[Choice]:
         for space in self.spaces:
-            elsewhere = self._runs_elsewhere(cpu, space)
             if self.tasks[cpu].load() != space.number:
-                if space.users > 1 or not elsewhere:
+                if space.users > 1 or not self._runs_elsewhere(cpu, space, loaded=False):
                     yield (("switch", space.number), lambda space=space: self.tasks[cpu].store(space.number),
                            lambda space=space: self.contexts.switching(cpu, space))
-                if not elsewhere and not space.being_flushed.load():
+                if not space.being_flushed.load() and not self._runs_elsewhere(cpu, space, loaded=True):
                     yield (("exec", space.number), lambda space=space: self._replace(cpu, space),
                            lambda space=space: self.contexts.switching(cpu, space))
+            mine = self.tasks[cpu].load() == space.number
             for kind in self.shape.kinds:
-                yield (("unmap", space.number, kind), lambda space=space: self._begin_flush(space, 1),
-                       lambda space=space, kind=kind: self._unmapping(cpu, space, kind))
+                yield (("unmap", space.number, kind.value, mine), lambda space=space: self._begin_flush(space, 1),
+                       lambda space=space, kind=kind, mine=mine: self._unmapping(cpu, space, kind, mine))
+        if self.shape.idle and self.tasks[cpu].load() != NOTHING:
+            yield ("leave", self.tasks[cpu].load()), lambda: self.tasks[cpu].store(NOTHING), no_steps
 
-    def _runs_elsewhere(self, cpu: int, space: Space) -> bool:
-        return any(space.number in (self.tasks[other].load(), self.mmus[other].space.load())
-                   for other in range(self.cpus) if other != cpu)
+    def _runs_elsewhere(self, cpu: int, space: Space, *, loaded: bool) -> bool:
+        """As the space of a task, or just being left by one; ``loaded``: also by a CPU that idles on it."""
+        for other in range(self.cpus):
+            task, there = self.tasks[other].load(), self.mmus[other].space.load() == space.number
+            if other != cpu and (task == space.number or there and (loaded or task != NOTHING)):
+                return True
+        return False
 
     def _replace(self, cpu: int, space: Space) -> None:
         """The old space of this place is gone, with no flush; the new one was never run."""
@@ -200,10 +214,10 @@ class System:
     def _begin_flush(self, space: Space, change: int) -> None:
         space.being_flushed.store(space.being_flushed.load() + change)
 
-    def _unmapping(self, cpu: int, space: Space, kind: Flush) -> Program[None]:
+    def _unmapping(self, cpu: int, space: Space, kind: Flush, mine: bool) -> Program[None]:
         """The page table changes, the flush returns; from then on nobody uses what was there before."""
         generation = yield Act(self._change, (space,), shared=True)
-        yield from self.flusher.flushing(cpu, kind, Wanted(None if kind is Flush.ALL else space, 0, 0x1000))
+        yield from self.flusher.flushing(cpu, kind, Wanted(None if kind is Flush.ALL else space, 0, 0x1000, mine=mine))
         yield Act(self._certify, (space, generation), shared=True)
 
     def _change(self, space: Space) -> int:
@@ -237,7 +251,7 @@ class System:
             entry = space.number * GENERATIONS + space.generation.load()
             mmu.tlb.store((*tlb[:number], entry, *tlb[number + 1:]))
             return None
-        for entry in seen:
+        for entry in seen if self.tasks[cpu].load() != NOTHING else ():
             if entry != NOTHING and (entry == DEAD or entry // GENERATIONS != space.number):
                 owner = "one that is gone" if entry == DEAD else entry // GENERATIONS
                 return f"CPU {cpu} runs space {space.number} under {number} and uses a page of {owner}"
@@ -258,7 +272,7 @@ class System:
                     return f"number {number} runs for two spaces"
         for space in self.spaces:
             context = space.word(0).load()
-            if context and not self.contexts._is_stale(context, self.contexts.version.load()):
+            if context and not self.contexts.is_stale(context, self.contexts.version.load()):
                 number = context & self.contexts.mask
                 if owners.setdefault(number, space.number) != space.number:
                     return f"number {number} is current for two spaces"

@@ -1,11 +1,11 @@
 """Wrong variants of the programs, each with what is explored to find it out: one method overridden, one slip.
 
 What precedes an exploration is done one operation after the other, by the wrong code as well; it only saves the explorer
-the way there.
+the way there.  A ``yield`` that is never reached makes a program of a function.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.models.spaces import MakeContexts, Shape
 from vmm.host.kernel.asids import AsidContexts
@@ -80,7 +80,7 @@ class PublishesNothing(MmidContexts):
         yield Lock(self.lock)
         context = yield Load(mm.word(cpu))
         version = yield Load(self.version)
-        if self._is_stale(context, version):
+        if self.is_stale(context, version):
             context = yield from self._allocate(cpu, mm, context, version)
         yield Unlock(self.lock)
         return int(context)
@@ -93,7 +93,7 @@ class LooksOnlyBeforeTheLock(MmidContexts):
         context = yield Load(mm.word(cpu))
         version = yield Load(self.version)
         yield Lock(self.lock)
-        if self._is_stale(context, version):
+        if self.is_stale(context, version):
             context = yield from self._allocate(cpu, mm, context, (yield Load(self.version)))
         yield Store(self.active[cpu], context)
         yield Unlock(self.lock)
@@ -112,7 +112,7 @@ class TakesOldNumbersBack(MmidContexts):
 class NeverStale(MmidContexts):
     """Versions are not compared."""
 
-    def _is_stale(self, context: int, version: int) -> bool:
+    def is_stale(self, context: int, version: int) -> bool:
         return not context
 
 
@@ -215,9 +215,16 @@ class SpoilsNothing(Flusher):
 class AlwaysAlone(Flusher):
     """Words are spoilt while other CPUs run the space."""
 
-    def _has_company(self, cpu: int, space: Space | None) -> Program[bool]:
+    def _has_company(self, wanted: Wanted) -> bool:
         return False
-        yield
+
+
+class TakesLoadedForMine(Flusher):
+    """A CPU that idles on a space thinks that the space's only thread cannot be elsewhere."""
+
+    def flushing(self, cpu: int, what: Flush, wanted: Wanted) -> Program[None]:
+        loaded = yield Act(self.mmus[cpu].loaded)
+        yield from super().flushing(cpu, what, replace(wanted, mine=loaded is wanted.space))
 
 
 THREE_CPUS = Shape()
@@ -242,6 +249,7 @@ class Case:
 ASIDS = Shape(mmids=False, bits=2, count=None)
 MOVED = Shape(cpus=2, spaces=2, mmids=False, bits=2, count=None, kinds=(Flush.PAGE,), single=frozenset({0}),
               replaced=False)
+IDLE = Shape(spaces=2, mmids=False, bits=2, count=None, kinds=(Flush.PAGE, Flush.MM), single=frozenset({0}), idle=True)
 TWO_CPUS = Shape(cpus=2, spaces=3, bits=2, count=4)
 TWO_SIBLINGS = Shape(cpus=2, spaces=3, bits=2, count=4, shared_ftlb=True)
 ONE_CYCLE: Prefix = tuple(("switch", 0, space) for space in range(4))
@@ -270,4 +278,5 @@ WRONG: tuple[Case, ...] = (
     Case(AsidContexts, MOVED, flusher=SpoilsNothing, before=(("switch", 0, 0), ("switch", 0, 1), ("switch", 1, 0)),
          operations=3),
     Case(AsidContexts, ASIDS, flusher=AlwaysAlone, before=ON_TWO, operations=1),
+    Case(AsidContexts, IDLE, flusher=TakesLoadedForMine, before=(("switch", 0, 0), ("leave", 0, 0), ("switch", 1, 0))),
 )

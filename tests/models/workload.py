@@ -196,7 +196,7 @@ class Workload:
                executable: bool = True) -> None:
         for n, host in enumerate(self.hosts):
             host.flusher.flush(cpu, what, Wanted(space and space.views[n], first << PAIR_SHIFT, last + 1 << PAIR_SHIFT,
-                                                 executable))
+                                                 executable, mine=space is not None and self.running[cpu] is space))
 
     def _load(self, cpu: int, space: Space) -> None:
         for n, host in enumerate(self.hosts):

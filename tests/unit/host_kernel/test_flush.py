@@ -90,7 +90,7 @@ def test_after_a_flush_no_cpu_finds_the_page(mmids: bool, shared: bool, what: Fl
         touch(kernel, cpu, mm)
         if cpu != 2:
             kernel.contexts.switch(cpu, kernel.init_mm)
-    kernel.flusher.flush(2, what, Wanted(None if what is Flush.ALL else mm, VA, VA + PAIR))
+    kernel.flusher.flush(2, what, Wanted(None if what is Flush.ALL else mm, VA, VA + PAIR, mine=True))
     for cpu in (0, 1, 2):
         kernel.contexts.switch(cpu, mm)
         assert not has(kernel, cpu, mm), cpu
@@ -137,9 +137,19 @@ def test_words_that_are_spoilt_may_still_say_that_the_space_was_used(what: Flush
     touch(kernel, 1, mm)
     kernel.contexts.switch(1, kernel.init_mm)
     touch(kernel, 0, mm)
-    kernel.flusher.flush(0, what, Wanted(mm, VA, VA + PAIR, executable))
+    kernel.flusher.flush(0, what, Wanted(mm, VA, VA + PAIR, executable, mine=True))
     assert (mm.context(1), mm.context(2)) == (left, 0)
     assert kernel.contexts.ever_used(mm, (1, 2)) == bool(left)
+
+
+def test_an_idle_cpu_that_flushes_for_another_interrupts_it() -> None:
+    """HM-42: the space was left loaded on CPU 0 when its task went to CPU 1, where it runs."""
+    kernel = boot(False)
+    mm = kernel.new_mm()
+    touch(kernel, 0, mm)
+    touch(kernel, 1, mm)
+    kernel.flusher.flush(0, Flush.PAGE, Wanted(mm, VA, VA + PAIR))
+    assert kernel.mmu_counts["ipi"] == 2 and not has(kernel, 1, mm)
 
 
 def test_ranges_by_ginvt_wait_once_and_long_ones_become_one_request() -> None:

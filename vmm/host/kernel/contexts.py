@@ -65,7 +65,8 @@ class Mm:
         self._words[cpu].store(word)
 
     def forget(self, *, but: int | None = None) -> None:
-        """Zero the words of all CPUs (``but`` one): each takes a new ASID when it next runs this mm."""
+        """Zero the words of all CPUs (``but`` one): each takes a new ASID when it next runs this mm.  For hosts with ASIDs:
+        an MMID is everybody's (KW-1)."""
         for cpu in range(self.cpus):
             if cpu != but:
                 self.set_context(cpu, 0)

@@ -95,12 +95,14 @@ class FlushMmu(Mmu, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """``space`` is None where it is the kernel's own; ``end`` is not included."""
+    """``space`` is None where it is the kernel's own; ``end`` is not included.  ``mine``: the task that asks has this
+    space; that it is loaded here says less, for a CPU that idles leaves there what was loaded last."""
 
     space: Space | None = None
     start: int = 0
     end: int = 0
     executable: bool = True
+    mine: bool = False
 
 
 class Flusher:
@@ -121,15 +123,15 @@ class Flusher:
         if plan.ginvt is not None:
             yield from self._globally(cpu, plan.ginvt, wanted)
             return
-        if plan.others is Others.CALL or (yield from self._has_company(cpu, wanted.space)):
+        if plan.others is Others.CALL or self._has_company(wanted):
             yield from self._call_others(cpu, plan, wanted)
         else:
             yield from self._spoil_others(cpu, plan, wanted)
         yield from self._locally(cpu, plan, wanted)
 
-    def _has_company(self, cpu: int, space: Space | None) -> Program[bool]:
+    def _has_company(self, wanted: Wanted) -> bool:
         """May somebody else run it just now?  (HM-42)"""
-        return space is None or space.users != 1 or (yield Act(self.mmus[cpu].loaded)) is not space
+        return wanted.space is None or wanted.space.users != 1 or not wanted.mine
 
     def _others(self, cpu: int) -> Program[tuple[int, ...]]:
         online = yield Load(self.online)

@@ -94,7 +94,7 @@ class MmidContexts(SteppedContexts):
         context = yield Load(mm.word(cpu))
         active = yield Load(self.active[cpu])
         version = yield Load(self.version)
-        if active and not self._is_stale(context, version):
+        if active and not self.is_stale(context, version):
             if (yield from self._publish(cpu, active, context)):
                 return int(context)
         return (yield from self._take_slowly(cpu, mm))
@@ -108,13 +108,13 @@ class MmidContexts(SteppedContexts):
         yield Lock(self.lock)
         context = yield Load(mm.word(cpu))
         version = yield Load(self.version)
-        if self._is_stale(context, version):
+        if self.is_stale(context, version):
             context = yield from self._allocate(cpu, mm, context, version)
         yield Store(self.active[cpu], context)
         yield Unlock(self.lock)
         return int(context)
 
-    def _is_stale(self, context: int, version: int) -> bool:
+    def is_stale(self, context: int, version: int) -> bool:
         return bool((context ^ version) & ~self.mask)
 
     def _flush_if_pending(self, cpu: int) -> Program[None]:
