@@ -14,6 +14,7 @@ REGION_CAPACITY = 8
 REGION_SLOTS = 4
 WATCH_CAPACITY = 32
 OWNED_CAPACITY = 96
+FOUND_IN_A_TLB = 256
 BREAK_CAPACITY = 256
 
 
@@ -177,6 +178,8 @@ SLOTS: tuple[Slot, ...] = _slots(
     ("guest_sensitive",  REGISTERS_PER_FILE, "bits whose change by a guest exits (GSFC)"),
     ("root_tlb",         TLB_CAPACITY * TLB_SLOTS, "see TlbSlot"),
     ("guest_tlb",        TLB_CAPACITY * TLB_SLOTS, ""),
+
+    ("found",            2 * FOUND_IN_A_TLB, "derived: slot of the entry last found, by bits of the address: root, guest"),
 
     ("region_count",     1, "pieces of memory"),
     ("regions",          REGION_CAPACITY * REGION_SLOTS, "see RegionSlot"),

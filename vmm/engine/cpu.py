@@ -91,6 +91,7 @@ class Tlb:
     def __init__(self, cpu: Cpu, name: str, variable: int, fixed: int) -> None:
         self._cpu, self._words, self._size = cpu, cpu.state.array(name), variable + fixed
         self._number = int(name == "guest_tlb")
+        self._first = OFFSET[name]
         self.variable = variable
 
     def __len__(self) -> int:
@@ -118,14 +119,22 @@ class Tlb:
         return bool(file[Config5] & Config5.MI.mask)
 
     def __setitem__(self, n: int, entry: TlbEntry) -> None:
+        """As TLBWI does: only what was translated through the old entry is forgotten."""
+        self._slots(n)                                     # is there such an entry?
+        service, state = self._cpu.engine.service, self._cpu.state
+        at = self._first + n * TLB_SLOTS
+        service(state, "forget_entry", at, self._number)
         self._write(n, entry)
-        self._cpu.forget()
+        service(state, "forget_entry", at, self._number)
 
     def write_each(self, entries: Iterable[tuple[int, TlbEntry]]) -> None:
         """Many at once."""
+        written = False
         for n, entry in entries:
             self._write(n, entry)
-        self._cpu.forget()
+            written = True
+        if written:
+            self._cpu.forget()
 
     def clear(self, start: int = 0) -> None:
         """Let no entry from ``start`` on match anything."""
@@ -140,7 +149,7 @@ class Tlb:
     def find(self, va: int, asid: int, guest_id: int = 0) -> int | None:
         """The index of the entry that matches, as TLBP finds it."""
         slot = self._cpu.engine.service(self._cpu.state, "find_entry", self._number, va, asid, guest_id)
-        return (slot - OFFSET[("root_tlb", "guest_tlb")[self._number]]) // TLB_SLOTS if slot else None
+        return (slot - self._first) // TLB_SLOTS if slot else None
 
     def _write(self, n: int, entry: TlbEntry) -> None:
         e, state = self._slots(n), self._cpu.state

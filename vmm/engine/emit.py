@@ -378,8 +378,11 @@ class Emitter(VectorWords):
     def remember(self, va: Word, host: Word, rights: Word) -> None:
         self.line(f"call void @remember(ptr %st, i64 {va.text}, i64 {host.text}, i64 {rights.text})")
 
-    def forget_pages(self, vpn: Word, mask: Word) -> None:
-        self.line(f"call void @forget_pages(ptr %st, i64 {vpn.text}, i64 {mask.text})")
+    def forget_pages(self, vpn: Word, mask: Word, guest: Word) -> None:
+        self.line(f"call void @forget_pages(ptr %st, i64 {vpn.text}, i64 {mask.text}, i64 {guest.text})")
+
+    def forget_every_page(self) -> None:
+        self.line("call void @forget_all(ptr %st)")
 
     def forget_owned(self, entry: Word) -> None:
         self.line(f"call void @forget_owned(ptr %st, i64 {entry.text})")

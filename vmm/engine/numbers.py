@@ -256,7 +256,10 @@ class Numbers(VectorWords):
                 self.pages[pc >> PAGE_SHIFT, FETCH] = page
         return self.peek(Word(page | pc % PAGE), 4)
 
-    def forget_pages(self, vpn: Word, mask: Word) -> None:
+    def forget_pages(self, vpn: Word, mask: Word, guest: Word) -> None:
+        self.pages.clear()
+
+    def forget_every_page(self) -> None:
         self.pages.clear()
 
     def forget_owned(self, entry: Word) -> None:

@@ -303,6 +303,55 @@ def test_a_second_stage_entry_that_root_removes_is_gone_at_once(make: Make) -> N
     assert cpu.root[BadVAddr] == 0x10_0000
 
 
+def test_an_entry_of_either_stage_that_is_written_from_outside_counts_at_once(make: Make) -> None:
+    """Guest virtual KSEG2 in turn at guest physical 0x100000 and 0x101000, and these at two places each."""
+    rig = make("lw $9, 0($8)", encode("24Kf", "b back", CODE + 4, back=CODE), "nop")
+    cpu, identifier = rig.cpu, rig.cpu.state.guest_ids & 1
+    cpu.gpr[8] = KSEG2
+    for n, place in enumerate((0x9000, 0xA000, 0xB000, 0xC000)):
+        rig.put(place, 4, n)
+
+    def see() -> int:
+        rig.run_to(cpu.ticks + 300)
+        assert cpu.in_guest
+        return cpu.gpr[9]
+
+    def second_stage(even: int, odd: int) -> None:
+        cpu.tlb[1] = TlbEntry(0x10_0000, 0, even >> 6 | RIGHTS, odd >> 6 | RIGHTS, identifier)
+
+    def first_stage(gpa: int) -> None:
+        cpu.guest_tlb[1] = TlbEntry(KSEG2, 0, gpa >> 6 | RIGHTS, 0, identifier)
+
+    second_stage(0x9000, 0xA000)
+    first_stage(0x10_0000)
+    assert see() == 0
+    second_stage(0xB000, 0xC000)
+    assert see() == 2
+    first_stage(0x10_1000)
+    assert see() == 3
+    second_stage(0x9000, 0xA000)
+    assert see() == 1
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("mask", [0, 0x1_E000, 0x1E_0000 | 0x1_E000, 0x7E_0000 | 0x1_E000])
+def test_a_page_of_any_size_that_root_replaces_is_gone_for_root(engine: str, mask: int) -> None:
+    """On a core whose root entries may belong to root and to guests alike."""
+    rig = fresh(engine, "P5600")
+    cpu, at = rig.cpu, 0x0100_0000
+    last = at + mask // 2 + 0xFFC & ~3                     # the last page of the even half
+    cpu.root[Status], cpu.root[EBase] = 0, ROOT_VECTORS
+    cpu.tlb[1] = TlbEntry(at, mask, RIGHTS, RIGHTS)
+    rig.code(0x4000, "lw $9, 0($8)", "lw $9, 0($10)", "mtc0 $2, $0", "mtc0 $3, $10", "tlbwi", "lw $9, 0($10)")
+    cpu.gpr[2], cpu.gpr[3], cpu.gpr[8], cpu.gpr[10] = 1, EntryHi.EHINV.mask, at, last & (at | 0xFFFF)
+    cpu.pc = CODE
+    cpu.refresh()
+    rig.run_to(5)
+    assert not cpu.root[Status] & Status.EXL.mask
+    rig.run_to(6)
+    assert (cpu.pc, cpu.root[BadVAddr]) == (ROOT_VECTORS, cpu.gpr[10])
+
+
 def test_a_device_of_the_guest_is_a_stop_with_roots_address(make: Make) -> None:
     rig = make("lw $9, 4($8)")
     cpu = rig.cpu

@@ -299,7 +299,7 @@ def put(m: AnyMachine, base: AnyMachine, index: AnyMachine, new: AnyMachine, off
         m.set_slot(m.root.get(MAARI.INDEX) + OFFSET["maar"], new)
     segments = ~index.below(m.const(SegCtl0.index)) & index.below(m.const(SegCtl2.index + 1))
     for _ in m.when(segments | (index == CDMMBase.index)):
-        m.forget_pages(m.const(0), m.const(-1))        # every translation may be another now
+        m.forget_every_page()
     for _ in m.when(m.call(is_link, base, index) != 0):
         m.state.llbit = new & LLAddr.LLB.mask
         file[LLAddr] = new & ~LLAddr.LLB.mask

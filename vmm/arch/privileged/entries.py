@@ -12,12 +12,13 @@ from vmm.arch.privileged import ftlb
 from vmm.arch.privileged.ftlb import first_entry
 from vmm.arch.privileged.names import File
 from vmm.arch.rows import AnyMachine
-from vmm.arch.state import OFFSET, TLB_SLOTS, TlbSlot
+from vmm.arch.state import FOUND_IN_A_TLB, OFFSET, TLB_SLOTS, TlbSlot
 
 SMALLEST_PAIR = 0x1FFF
 GLOBAL = 1
 RELEASE_6 = 2
 """Config.AR of release 6."""
+FOUND_BITS = FOUND_IN_A_TLB.bit_length() - 1
 MULTIPLE_MATCH, WRONG_FTLB_PAGE = 1, 3
 """PageGrain.MCCause."""
 
@@ -39,8 +40,20 @@ def legal_page_mask(m: AnyMachine, mask: AnyMachine) -> AnyMachine:
 def find(m: AnyMachine, tlb: AnyMachine, va: AnyMachine, tag: AnyMachine, guest_id: AnyMachine) -> AnyMachine:
     """The state slot of the entry of TLB 0 (root) or 1 (guest) that matches, or 0 (mips.md 4.3).
 
-    The FTLB first: most of what is asked for is there, and it takes only as many looks as it has ways.
+    First the one that was found last for an address like this: as no two match, it is the one if it matches.
     """
+    place = tlb.shl(FOUND_BITS) + (va.shr(13) & FOUND_IN_A_TLB - 1) + OFFSET["found"]
+    hit = m.var(m.slot(place))
+    for _ in m.when(hit.value != 0):
+        hit.value = m.call(find_between, hit.value, hit.value + 1, m.const(TLB_SLOTS), va, tag, guest_id, tlb)
+    for _ in m.when(hit.value == 0):
+        hit.value = m.call(search, tlb, va, tag, guest_id)
+        m.set_slot(place, hit.value)
+    return hit.value
+
+
+def search(m: AnyMachine, tlb: AnyMachine, va: AnyMachine, tag: AnyMachine, guest_id: AnyMachine) -> AnyMachine:
+    """The FTLB first: most of what is asked for is there, and it takes only as many looks as it has ways."""
     hit = m.var(m.const(0))
     for _ in m.when(ftlb.there(m, tlb)):
         hit.value = m.call(find_between, ftlb.first(m, tlb) + ftlb.set_of(m, tlb, va).shl(3), ftlb.end(m, tlb),
@@ -137,13 +150,14 @@ def drop_entry(m: AnyMachine, tlb: AnyMachine, at: AnyMachine) -> None:
 
 
 def forget(m: AnyMachine, at: AnyMachine, tlb: AnyMachine) -> None:
-    """Drop what the engine remembers of translations that used this entry."""
+    """Drop what the engine remembers of translations that used this entry: those of its own context, and of the root's
+    those of guests, which the engine has listed."""
     for _ in m.when(m.slot(at + TlbSlot.VALID) != 0):
         in_root_tlb = (tlb == 0) & (m.state.has_vz != 0)
         for _ in m.when(in_root_tlb):
             m.forget_owned(at)
         for _ in m.when(~in_root_tlb | (m.slot(at + TlbSlot.GUEST) == 0)):
-            m.forget_pages(m.slot(at + TlbSlot.VPN), m.slot(at + TlbSlot.MASK))
+            m.forget_pages(m.slot(at + TlbSlot.VPN), m.slot(at + TlbSlot.MASK), tlb)
 
 
 # -- where TLBWR and the walker write ----------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ def reshape(m: AnyMachine, tlb: AnyMachine, shape: AnyMachine) -> None:
     for _ in m.repeat(lambda: entry.value.below(last)):
         m.set_slot(entry.value + TlbSlot.VALID, m.const(0))
         entry.value = entry.value + TLB_SLOTS
-    m.forget_pages(m.const(0), m.const(-1))
+    m.forget_every_page()
     count = m.select(shape == 0, 0, m.const(1).shl(shape & Config4.FTLBSets.mask))
     ways = (shape & Config4.FTLBWays.mask).shr(Config4.FTLBWays.low) + 2
     m.set_slot(tlb + OFFSET["ftlb_shape"], shape)

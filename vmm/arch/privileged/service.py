@@ -55,6 +55,7 @@ SERVICES: dict[str, tuple[Callable[..., Any], int]] = {
     "update_ftlb": (ftlb.update_both, 0),
     "invalidate_for_all": (tlb.invalidate_for_all, 4),
     "find_entry": (entries.find, 4),
+    "forget_entry": (entries.forget, 2),
     "operate": (fpu.operate, 4),
     "schedule": (timer.schedule, 0),
     "update_watches": (watchpoints.update, 0),

@@ -23,7 +23,7 @@ def update(m: AnyMachine) -> None:
     for n in range(PAIRS_AT_MOST):
         kinds.value = kinds.value | (m.root.at(WatchLo.index + n) & KINDS)
     s.watch_on = kinds.value
-    m.forget_pages(m.const(0), m.const(-1))
+    m.forget_every_page()
 
 
 def wanted(m: AnyMachine, access: AnyMachine) -> AnyMachine:

@@ -35,6 +35,8 @@ from vmm.engine.records import (
 
 FOLDER = Path(__file__).parent
 FRAGMENTS = ("declarations", "soft_tlb", "blocks", "decode", "where", "transfers", "steps", "run")
+MANY_PAGES = 0xF_FFFF
+"""The mask of a TLB entry for which forgetting whole views is cheaper than page by page."""
 SHARED = ("pool", "pool_used", "pool_blocks", "memory", "memory_end", "block_of_page", "page_of_block", "template",
           "rows", "decoder", "cpu_count", "cpus")
 """The shared struct: 64-bit slots, ``cpus`` the first of 64."""
@@ -62,7 +64,8 @@ def _constants(names: dict[str, str], big_endian: bool) -> dict[str, str]:
         "ARGS": ARGUMENTS, "PASS": PASS, "BLOCK": str(BLOCK), "SLOT": str(SLOT_DISTANCE), "HORIZON": str(HORIZON),
         "VIEW": str(VIEW), "VIEWS": str(VIEWS), "FETCH_AT": str(FETCH_AT), "FETCH_MASK": str(FETCH_ENTRIES - 1),
         "DATA_MASK": str(DATA_ENTRIES - 1), "TAG_STORE": str(TAG_STORE), "ADDEND": str(ADDEND),
-        "OWNED": str(OWNED_CAPACITY), "OWNED_BYTES": str(8 * OWNED_CAPACITY), "ROOT_TLB": str(OFFSET["root_tlb"]),
+        "MANY_PAGES": str(MANY_PAGES), "OWNED": str(OWNED_CAPACITY), "OWNED_BYTES": str(8 * OWNED_CAPACITY),
+        "ROOT_TLB": str(OFFSET["root_tlb"]),
         "CODE_FLAG": str(CODE_FLAG), "BLOCK_MASK": str(BLOCK - 1),
         "SWAP": "call i32 @llvm.bswap.i32(i32 %raw)" if big_endian else "add i32 %raw, 0",
     }

@@ -188,45 +188,53 @@ out:
   ret void
 }
 
-; A TLB entry went: the pages from %vpn under %mask in every view.
-define internal void @forget_pages(ptr %st, i64 %vpn, i64 %mask) nounwind {
+; A TLB entry went: the pages from %vpn under %mask in the views of guest mode (%guest 1) or of root mode.
+define internal void @forget_pages(ptr %st, i64 %vpn, i64 %mask, i64 %guest) nounwind {
   %views = call i64 @get(ptr %st, i64 «st.views»)
-  %large = icmp ugt i64 %mask, 65535
-  br i1 %large, label %everything, label %pages
-everything:
-  call void @forget_views(ptr %st, i64 0)
-  ret void
-pages:
+  %large = icmp ugt i64 %mask, «MANY_PAGES»
   %count0 = lshr i64 %mask, 12
   %count = add i64 %count0, 1
   %n0 = lshr i64 %vpn, 12
-  br label %page
+  br label %view
+view:
+  %i = phi i64 [0, %0], [%i1, %view_done]
+  %ko = shl i64 %i, 3
+  %ka = add i64 %ko, «st.view_keys»
+  %k = call i64 @get(ptr %st, i64 %ka)
+  %used = icmp ne i64 %k, 0
+  %k1 = lshr i64 %k, 1
+  %kg = and i64 %k1, 1
+  %same = icmp eq i64 %kg, %guest
+  %hit = and i1 %used, %same
+  %b = mul i64 %i, «VIEW»
+  %a = add i64 %views, %b
+  %vp = inttoptr i64 %a to ptr
+  br i1 %hit, label %some, label %view_done
+some:
+  br i1 %large, label %whole, label %page
+whole:
+  call void @clear_view(ptr %vp)
+  br label %view_done
 page:
-  %p = phi i64 [0, %pages], [%p1, %page_done]
+  %p = phi i64 [0, %some], [%p1, %page]
   %n = add i64 %n0, %p
   %di = and i64 %n, «DATA_MASK»
   %do = shl i64 %di, 5
   %fi = and i64 %n, «FETCH_MASK»
   %fo0 = shl i64 %fi, 4
   %fo = add i64 %fo0, «FETCH_AT»
-  br label %view
-view:
-  %i = phi i64 [0, %page], [%i1, %view]
-  %b = mul i64 %i, «VIEW»
-  %a = add i64 %views, %b
-  %vp = inttoptr i64 %a to ptr
   %e = getelementptr inbounds i8, ptr %vp, i64 %do
   call void @put(ptr %e, i64 0, i64 -1)
   call void @put(ptr %e, i64 «TAG_STORE», i64 -1)
   %f = getelementptr inbounds i8, ptr %vp, i64 %fo
   call void @put(ptr %f, i64 0, i64 -1)
-  %i1 = add i64 %i, 1
-  %vdone = icmp eq i64 %i1, «VIEWS»
-  br i1 %vdone, label %page_done, label %view
-page_done:
   %p1 = add i64 %p, 1
   %pdone = icmp uge i64 %p1, %count
-  br i1 %pdone, label %out, label %page
+  br i1 %pdone, label %view_done, label %page
+view_done:
+  %i1 = add i64 %i, 1
+  %vdone = icmp eq i64 %i1, «VIEWS»
+  br i1 %vdone, label %out, label %view
 out:
   ret void
 }
