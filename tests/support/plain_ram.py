@@ -16,7 +16,7 @@ class PlainRam:
         return bytes(self.bytes[pa:pa + size])
 
     def window(self, pa: int, size: int) -> memoryview:
-        return memoryview(self.bytes)[pa:pa + size].toreadonly()
+        return memoryview(self.bytes)[pa:pa + size]
 
     def write(self, pa: int, data: bytes) -> None:
         self.bytes[pa:pa + len(data)] = data

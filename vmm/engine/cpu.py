@@ -18,7 +18,9 @@ from vmm.errors import ConfigError
 
 MASK = (1 << 64) - 1
 NEVER = 1 << 62
-UNTIL, STEP, STOP_VALUE, IO_READY = (OFFSET[name] for name in ("until", "step", "stop_value", "io_ready"))
+UNTIL, STEP, STOP_VALUE, IO_READY, TICKS, PC, IN_SLOT, FORBIDDEN, IRQ_LINES = (
+    OFFSET[name] for name in ("until", "step", "stop_value", "io_ready", "ticks", "pc", "in_slot", "forbidden",
+                              "irq_lines"))
 MAAR_BOUNDS = 16
 SMALLEST_PAIR = 0x1FFF
 
@@ -251,11 +253,12 @@ class Cpu:
     # -- looking and changing ------------------------------------------------------------------------------------------
     @property
     def pc(self) -> int:
-        return self.state.pc
+        return self.state.words[PC]
 
     @pc.setter
     def pc(self, value: int) -> None:
-        self.state.pc, self.state.in_slot, self.state.forbidden = value, 0, 0
+        words = self.state.words
+        words[PC], words[IN_SLOT], words[FORBIDDEN] = value & MASK, 0, 0
 
     @property
     def hi(self) -> int:
@@ -275,7 +278,7 @@ class Cpu:
 
     @property
     def ticks(self) -> int:
-        return self.state.ticks
+        return self.state.words[TICKS]
 
     @property
     def retired(self) -> int:
@@ -331,8 +334,8 @@ class Cpu:
         """Raise or lower hardware interrupt line 2..7, as Cause.IP numbers them."""
         if not 2 <= line <= 7:
             raise ValueError(f"interrupt line {line}: hardware lines are 2 to 7")
-        bit = 1 << 8 + line
-        self.state.irq_lines = self.state.irq_lines | bit if up else self.state.irq_lines & ~bit
+        bit, words = 1 << 8 + line, self.state.words
+        words[IRQ_LINES] = words[IRQ_LINES] | bit if up else words[IRQ_LINES] & ~bit
 
     def pass_time(self, until: int) -> None:
         """Let time go by without an instruction, but not past a match of Compare that is still to come."""

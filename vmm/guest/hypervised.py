@@ -66,17 +66,17 @@ class BoardBus:
     there: it is the VMM that ends the guest."""
 
     def __init__(self, board: BoardState) -> None:
-        self._board = board
+        self._bus = board.built.bus
 
     def load(self, address: int, size: int) -> int | None:
         try:
-            return self._board.load(address, size)
+            return self._bus.load(address, size)
         except BusError:
             return None
 
     def store(self, address: int, size: int, value: int) -> bool:
         try:
-            self._board.store(address, size, value)
+            self._bus.store(address, size, value)
         except BusError:
             return False
         return True

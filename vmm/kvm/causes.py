@@ -53,6 +53,7 @@ CAUSES: tuple[Cause, ...] = (
 # fmt: on
 
 BY_CODE: dict[int, Cause] = {cause.code: cause for cause in CAUSES}
+COUNTERS: dict[int, str] = {cause.code: cause.counter for cause in CAUSES if cause.counter}
 
 RESERVED_GUEST_EXIT = "vz_resvd"
 

@@ -6,6 +6,7 @@ saved in between repeats it; a store is over when it is reported.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from vmm.kvm import words
@@ -28,41 +29,58 @@ LOADS: dict[str, Access] = {
 STORES: dict[str, Access] = {"sb": Access(1), "sh": Access(2), "sw": Access(4), "sd": Access(8, wide=True)}
 
 
-def decode(word: int, table: dict[str, Access], *, release: int, wide: bool) -> tuple[Access, int] | None:
+class IoBus(Protocol):
+    """Devices inside KVM: an access that one of them takes is over without KVM_RUN returning (L-6)."""
+
+    def load(self, address: int, size: int) -> int | None:
+        """What the device answers; None: no device here, so the VMM is asked."""
+
+    def store(self, address: int, size: int, value: int) -> bool:
+        """Whether a device took it."""
+
+
+@lru_cache(maxsize=4096)
+def decode(word: int, *, is_store: bool, release: int, wide: bool) -> tuple[Access, int] | None:
     """What the word moves and its rt; None: not a load or store that a device can be accessed with (MI-5)."""
     read = words.read(word, release=release, bits=64 if wide else 32)
-    access = table.get(read.name) if read else None
+    access = (STORES if is_store else LOADS).get(read.name) if read else None
     if read is None or access is None or (access.wide and not wide):
         return None
     return access, read["rt"]
 
 
 def emulate_store(vcpu: Vcpu, word: int, address: int, resume_pc: int, *, release: int,
-                  wide: bool = False) -> Emulation:
-    """``address`` is guest-physical; ``resume_pc`` is where the guest goes on (MI-2)."""
-    found = decode(word, STORES, release=release, wide=wide)
+                  wide: bool = False, bus: IoBus | None = None) -> Emulation:
+    """``address`` is guest-physical; ``resume_pc`` is where the guest goes on (MI-2).  DONE: a device on the bus took it
+    (V-5)."""
+    found = decode(word, is_store=True, release=release, wide=wide)
     if found is None:
         return Emulation.FAIL
     access, rt = found
     value = vcpu.gpr[rt] & (1 << 8 * access.size) - 1
+    vcpu.pc = resume_pc
+    if bus is not None and bus.store(address, access.size, value):
+        return Emulation.DONE
     mmio = vcpu.mmio
     mmio.needed, mmio.is_write, mmio.length, mmio.data = Mmio.ZERO_EXTEND, True, access.size, value
-    vcpu.pc = resume_pc
     vcpu.exit = MmioStore(address, access.size, value)
     return Emulation.DO_MMIO
 
 
 def emulate_load(vcpu: Vcpu, word: int, address: int, resume_pc: int, *, release: int,
-                 wide: bool = False) -> Emulation:
+                 wide: bool = False, bus: IoBus | None = None) -> Emulation:
     """The resume address is settled now, because the branch before a delay slot may link over its own source
-    (MI-3)."""
-    found = decode(word, LOADS, release=release, wide=wide)
+    (MI-3).  DONE: a device on the bus answered."""
+    found = decode(word, is_store=False, release=release, wide=wide)
     if found is None:
         return Emulation.FAIL
     access, rt = found
+    data = None if bus is None else bus.load(address, access.size)
     mmio = vcpu.mmio
     mmio.needed = Mmio.SIGN_EXTEND if access.signed else Mmio.ZERO_EXTEND
     mmio.is_write, mmio.length, mmio.io_gpr, mmio.io_pc = False, access.size, rt, resume_pc
+    if data is not None:
+        return complete_load(vcpu, data)
     vcpu.exit = MmioLoad(address, access.size)
     return Emulation.DO_MMIO
 
@@ -77,30 +95,6 @@ def complete_load(vcpu: Vcpu, data: int) -> Emulation:
     vcpu.pc = mmio.io_pc
     vcpu.gpr[mmio.io_gpr] = extended
     mmio.needed = Mmio.NONE
-    return Emulation.DONE
-
-
-class IoBus(Protocol):
-    """Devices inside KVM: an access that one of them takes is over without KVM_RUN returning (L-6)."""
-
-    def load(self, address: int, size: int) -> int | None:
-        """What the device answers; None: no device here, so the VMM is asked."""
-
-    def store(self, address: int, size: int, value: int) -> bool:
-        """Whether a device took it."""
-
-
-def serve_inside(vcpu: Vcpu, bus: IoBus | None) -> Emulation:
-    """After ``emulate_load`` or ``emulate_store`` said DO_MMIO: is it for a device on the bus?  (V-5)"""
-    match vcpu.exit:
-        case MmioStore(address, size, value) if bus is not None and bus.store(address, size, value):
-            vcpu.mmio.needed = Mmio.NONE
-        case MmioLoad(address, size) if bus is not None and (data := bus.load(address, size)) is not None:
-            if complete_load(vcpu, data) is not Emulation.DONE:
-                return Emulation.FAIL
-        case _:
-            return Emulation.DO_MMIO
-    vcpu.exit = None
     return Emulation.DONE
 
 

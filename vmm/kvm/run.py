@@ -22,6 +22,8 @@ from vmm.kvm.vcpu import Emulation, Mmio, Mode, Vcpu
 from vmm.kvm.vm import Member, Vm
 
 EINTR = -4
+RUN = Run()
+HANDLE_EXIT, RETURNED, INTERRUPT = int(Door.HANDLE_EXIT), int(Door.RETURNED), int(ExcCode.Int)    # compared at each exit
 _is_door = is_stop("DOOR")
 
 Steps = Generator[Want, Any, Any]
@@ -82,29 +84,36 @@ class Runner:
         self.backend.prepare_run(vcpu, cpu)
         self._arm()
         self.kernel.start_call(task, self.member.vcpu_run, 0, kernel_address(vcpu.block_address))
-        door = 0
-        while door != Door.RETURNED:
-            stop = yield Run()
+        while self._door(task, (yield RUN)) == HANDLE_EXIT:
+            outcome = self._handle_exit(task)
+            if _exc_code(vcpu) == INTERRUPT:
+                yield Resched()
+            if outcome is Emulation.WAIT:
+                yield from self._block(task)
+                outcome = Emulation.DONE
+            result = RESUME_HOST if vcpu.exit is not None else self._resume(task, outcome)
             _, core = self.kernel.cpu_of(task)
-            if not _is_door(stop):
-                raise AssertionError(f"the machine stopped for {stop!r} at {core.pc:#x}, physical "
-                                     f"{core.state.stop_address:#x}, inside the world switch of vCPU {vcpu.number}")
-            door = int(core.state.stop_code)
-            if door == Door.HANDLE_EXIT:
-                result = yield from self._handle_exit(task)
-                _, core = self.kernel.cpu_of(task)
-                core.gpr[V0] = result & 0xFFFFFFFF_FFFFFFFF
-                core.pc += 4
-            elif door != Door.RETURNED:
-                raise AssertionError(f"exception of the host itself: vector {core.pc:#x}")
+            core.gpr[V0] = result & 0xFFFFFFFF_FFFFFFFF
+            core.pc += 4
         vcpu.mode = Mode.OUTSIDE
         vcpu.in_guest_context = False
         cpu, _ = self.kernel.cpu_of(task)
         vcpu.last_exec_cpu = cpu
         self.backend.finish_run(vcpu, cpu)
 
-    def _handle_exit(self, task: Task) -> Steps:
-        """What handle_exit is in C: HX-1..HX-5; its result is for the generated code."""
+    def _door(self, task: Task, stop: Any) -> int:
+        """Which door the world switch came to: HANDLE_EXIT or RETURNED."""
+        _, core = self.kernel.cpu_of(task)
+        if not _is_door(stop):
+            raise AssertionError(f"the machine stopped for {stop!r} at {core.pc:#x}, physical "
+                                 f"{core.state.stop_address:#x}, inside the world switch of vCPU {self.vcpu.number}")
+        door: int = core.state.stop_code
+        if door not in (HANDLE_EXIT, RETURNED):
+            raise AssertionError(f"exception of the host itself: vector {core.pc:#x}")
+        return door
+
+    def _handle_exit(self, task: Task) -> Emulation:
+        """What handle_exit is in C, but for what gives the CPU away: HX-1..HX-5."""
         vcpu = self.vcpu
         cpu, _ = self.kernel.cpu_of(task)
         vcpu.mode = Mode.OUTSIDE
@@ -112,16 +121,9 @@ class Runner:
         vcpu.exit = None
         self.kernel.serve_interrupts(cpu)
         outcome = self.backend.handle_exit(vcpu, cpu)
-        if _exc_code(vcpu) == ExcCode.Int:
-            yield Resched()
-        if outcome is Emulation.WAIT:
-            yield from self._block(task)
-            outcome = Emulation.DONE
         if outcome is Emulation.FAIL and not isinstance(vcpu.exit, InternalError):
             vcpu.exit = InternalError(f"cannot emulate exit {_exc_code(vcpu)} at {vcpu.pc:#x}")
-        if vcpu.exit is None:
-            return self._resume(task, outcome)
-        return RESUME_HOST
+        return outcome
 
     def _resume(self, task: Task, outcome: Emulation) -> int:
         """HX-4, HX-5: the guest goes on, unless somebody wants the thread."""
@@ -171,7 +173,8 @@ class Runner:
         """Keep the host's timer where the guest's will expire."""
         deadline = self.backend.timer(self.vcpu).deadline
         if deadline is None:
-            self.alarm.cancel()
+            if self.alarm.expires_ns is not None:
+                self.alarm.cancel()
         elif self.alarm.expires_ns != deadline:
             self.alarm.start(deadline)
 
@@ -219,4 +222,4 @@ def serve(load: Callable[[int, int], int], store: Callable[[int, int, int], None
 
 
 def _exc_code(vcpu: Vcpu) -> int:
-    return int(Cause.ExcCode.of(vcpu.host_cause))
+    return Cause.ExcCode.of(vcpu.host_cause)

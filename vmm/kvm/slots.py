@@ -46,6 +46,7 @@ class SlotTable:
     def __init__(self, page_size: int) -> None:
         self.page_size = page_size
         self._slots: dict[int, Slot] = {}
+        self._spans: list[tuple[int, int, Slot]] = []      # (first, end, slot): each exit asks
 
     def ordered(self) -> list[Slot]:
         """By guest address."""
@@ -53,7 +54,10 @@ class SlotTable:
 
     def find(self, gpa: int) -> Slot | None:
         """The slot that holds a guest-physical address."""
-        return next((slot for slot in self._slots.values() if slot.guest <= gpa < slot.end), None)
+        for first, end, slot in self._spans:
+            if first <= gpa < end:
+                return slot
+        return None
 
     def set(self, new: Slot) -> Slot | None:
         """Create, move, change the flags of, or (size 0) delete a slot; the slot as it was before."""
@@ -62,15 +66,20 @@ class SlotTable:
         if not new.size:
             if old is None:
                 raise KvmError("EINVAL", f"memory slot {new.number} deleted, but there is none; create it first")
-            return self._slots.pop(new.number)
+            del self._slots[new.number]
+        else:
+            self._check_place(new, old)
+            self._slots[new.number] = new if old is None else replace(new, dirty=old.dirty)
+        self._spans = [(slot.guest, slot.end, slot) for slot in self._slots.values()]
+        return old
+
+    def _check_place(self, new: Slot, old: Slot | None) -> None:
         if old is not None:
             self._check_change(old, new)
         for other in self._slots.values():
             if other.number != new.number and new.guest < other.end and other.guest < new.end:
                 raise KvmError("EEXIST", f"memory slot {new.number} at {new.guest:#x}..{new.end:#x} overlaps slot "
                                          f"{other.number} at {other.guest:#x}..{other.end:#x}; choose another range")
-        self._slots[new.number] = new if old is None else replace(new, dirty=old.dirty)
-        return old
 
     def _check_form(self, new: Slot) -> None:
         if not 0 <= new.number < MAX_SLOTS:

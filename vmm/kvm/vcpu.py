@@ -6,7 +6,6 @@ array of 32 x 8 longs in a second block, the commpage.  What is here and not in 
 """
 from __future__ import annotations
 
-import struct
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -82,34 +81,36 @@ class Longs:
     """Longs in simulated RAM, seen as unsigned 64-bit numbers (a 32-bit host's are sign-extended)."""
 
     def __init__(self, ram: Ram, base: int, word: int, count: int, big_endian: bool) -> None:
-        self._ram, self._base, self._word, self._count = ram, base, word, count
-        order = ">" if big_endian else "<"
-        self._format = f"{order}{count}{'Q' if word == 8 else 'I'}"
-        self._long = Struct(order + ("q" if word == 8 else "i"))
-        self._seen = ram.window(base, count * word)        # each exit reads a dozen of them
-
-    def _offset(self, index: int) -> int:
-        if not 0 <= index < self._count:
-            raise IndexError(f"long {index} asked of a block of {self._count}; use 0..{self._count - 1}")
-        return index * self._word
+        self._word, self._count = word, count
+        code = ">" if big_endian else "<"
+        self._all = Struct(f"{code}{count}{'Q' if word == 8 else 'I'}")
+        self._signed, self._unsigned = Struct(code + "qi"[word == 4]), Struct(code + "QI"[word == 4])
+        self._ones = (1 << 8 * word) - 1
+        self._bytes = ram.window(base, count * word)       # each exit comes to a dozen of them
 
     def __getitem__(self, index: int) -> int:
-        value: int = self._long.unpack_from(self._seen, self._offset(index))[0]
+        if not 0 <= index < self._count:
+            raise self._no_such(index)
+        value: int = self._signed.unpack_from(self._bytes, index * self._word)[0]
         return value & 0xFFFFFFFF_FFFFFFFF
 
     def __setitem__(self, index: int, value: int) -> None:
-        self._ram.store(self._base + self._offset(index), self._word, value & (1 << 8 * self._word) - 1)
+        if not 0 <= index < self._count:
+            raise self._no_such(index)
+        self._unsigned.pack_into(self._bytes, index * self._word, value & self._ones)
+
+    def _no_such(self, index: int) -> IndexError:
+        return IndexError(f"long {index} asked of a block of {self._count}; use 0..{self._count - 1}")
 
     def __len__(self) -> int:
         return self._count
 
     def read_all(self) -> list[int]:
         """All of them, as they are in RAM."""
-        raw = self._ram.read(self._base, self._count * self._word)
-        return list(struct.unpack(self._format, raw))
+        return list(self._all.unpack(self._bytes))
 
     def write_all(self, longs: list[int]) -> None:
-        self._ram.write(self._base, struct.pack(self._format, *longs))
+        self._all.pack_into(self._bytes, 0, *longs)
 
 
 class Gprs(Longs):

@@ -112,18 +112,16 @@ class Devices:
 
 def test_a_device_on_the_bus_is_served_inside() -> None:
     v, bus = vcpu(), Devices()
-    mmio.emulate_load(v, access("lb"), DEVICE, RESUME, release=2)
-    assert mmio.serve_inside(v, bus) is Emulation.DONE
+    assert mmio.emulate_load(v, access("lb"), DEVICE, RESUME, release=2, bus=bus) is Emulation.DONE
     assert v.exit is None and v.mmio.needed is Mmio.NONE and v.pc == RESUME
     loaded = [n for n in range(32) if v.gpr[n] == 0xFFFFFFFF_FFFFFF80]
     assert len(loaded) == 1
-    mmio.emulate_store(v, access("sw"), DEVICE, RESUME, release=2)
-    assert mmio.serve_inside(v, bus) is Emulation.DONE and v.exit is None and v.mmio.needed is Mmio.NONE
+    assert mmio.emulate_store(v, access("sw"), DEVICE, RESUME, release=2, bus=bus) is Emulation.DONE
+    assert v.exit is None and v.mmio.needed is Mmio.NONE
 
 
 def test_what_no_device_takes_goes_to_the_vmm() -> None:
     for bus in (Devices(), None):
         v = vcpu()
-        mmio.emulate_load(v, access("lw"), DEVICE + 4, RESUME, release=2)
-        assert mmio.serve_inside(v, bus) is Emulation.DO_MMIO
+        assert mmio.emulate_load(v, access("lw"), DEVICE + 4, RESUME, release=2, bus=bus) is Emulation.DO_MMIO
         assert v.exit is not None and v.mmio.needed is not Mmio.NONE and v.pc != RESUME

@@ -5,15 +5,16 @@ looked at yet is in Cause.TI before a write can move it away.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from vmm.arch.cp0.fields import Register, sign_extended
-from vmm.arch.cp0.registers import EntryLo0, EntryLo1
+from vmm.arch.cp0.registers import Cause, EntryLo0, EntryLo1
 from vmm.arch.privileged.cp0 import IN_ENTRY_LO
 from vmm.arch.privileged.walk import XI_BIT
-from vmm.arch.state import GUEST_FILE
+from vmm.arch.state import GUEST_FILE, OFFSET, ROOT_FILE
 
+PC, TICKS, COMPARE_AT, ROOT_CAUSE = OFFSET["pc"], OFFSET["ticks"], OFFSET["compare_at"], ROOT_FILE + Cause.index
 ENTRY_LO = (EntryLo0, EntryLo1)
 
 
@@ -26,12 +27,15 @@ class HostCpu:
         self.gpr, self.root, self.guest = core.gpr, core.root, core.guest
         self.tlb, self.guest_tlb = core.tlb, core.guest_tlb
         self.state = core.state
+        self.words: memoryview = core.state.words
+        self.run: Callable[[int], Any] = core.run
+        self.set_interrupt: Callable[[int, bool], None] = core.set_interrupt
 
     # Plain state
 
     @property
     def pc(self) -> int:
-        return int(self.core.pc)
+        return self.words[PC]
 
     @pc.setter
     def pc(self, value: int) -> None:
@@ -55,20 +59,18 @@ class HostCpu:
 
     @property
     def ticks(self) -> int:
-        return int(self.core.ticks)
+        return self.words[TICKS]
+
+    @property
+    def timer_matched(self) -> bool:
+        return bool(self.words[ROOT_CAUSE] & Cause.TI.mask) or self.words[COMPARE_AT] <= self.words[TICKS]
 
     @property
     def in_guest(self) -> bool:
         return bool(self.core.in_guest)
 
-    def run(self, until: int) -> Any:
-        return self.core.run(until)
-
     def step(self) -> Any:
         return self.core.step()
-
-    def set_interrupt(self, line: int, up: bool) -> None:
-        self.core.set_interrupt(line, up)
 
     def invalidate_for_all(self, va: int, how: int, mmid: int) -> None:
         self.core.engine.service(self.state, "invalidate_for_all", va, how, mmid, 0)

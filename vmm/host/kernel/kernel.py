@@ -196,7 +196,7 @@ class Kernel:
         """What happens when C enables interrupts: IPIs and timer interrupts of the host are served."""
         self.scheduler.serve_interrupts(cpu)
         core = self.cpus[cpu]
-        if core.mfc0(Cause) & Cause.TI.mask:
+        if core.timer_matched:
             core.mtc0(Compare, core.mfc0(Count) - 1 & 0xFFFFFFFF)
 
     @property

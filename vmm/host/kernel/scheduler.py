@@ -140,8 +140,11 @@ class Scheduler:
 
     def _next_alarm(self) -> int | None:
         """The tick of the next timer or sleeper."""
-        alarms = [self.timers.next_ns(), *(task.wake_at_ns for task in self._sleeping)]
-        return min((-(-at // self.ns_per_tick) for at in alarms if at is not None), default=None)
+        at = self.timers.next_ns()
+        for task in self._sleeping:
+            if task.wake_at_ns is not None and (at is None or task.wake_at_ns < at):
+                at = task.wake_at_ns
+        return None if at is None else -(-at // self.ns_per_tick)
 
     @property
     def _contended(self) -> bool:
@@ -171,17 +174,22 @@ class Scheduler:
         cpu, alone = self.cpus[number], False
         self._executing = number
         try:
-            while cpu.ticks < until and not stop():
+            while (now := cpu.ticks) < until and not stop():
                 if alone:
-                    turn = self.turns.end(cpu.ticks)
-                elif cpu.ticks >= turn:
+                    turn = self.turns.end(now)
+                elif now >= turn:
                     break
-                self._fire(cpu.ticks, (number,))
-                task = self.current[number] or self._pick(number)
-                alone = not self._contended
                 alarm = self._next_alarm()
+                if alarm is not None and alarm <= now:
+                    self._fire(now, (number,))
+                    alarm = self._next_alarm()
+                task = self.current[number]
+                if task is None and (task := self._pick(number)) is not None:
+                    alarm, now = self._next_alarm(), cpu.ticks
+                alone = not self._contended
                 limit = until if alone else min(until, turn)
-                limit = limit if alarm is None else min(limit, max(alarm, cpu.ticks + 1))
+                if alarm is not None:
+                    limit = min(limit, max(alarm, now + 1))
                 if task is None:
                     cpu.skip_to(limit)
                     continue

@@ -32,9 +32,9 @@ class Ram:
         return bytes(self._memory.block.bytes[offset:offset + size])
 
     def window(self, physical: int, size: int) -> memoryview:
-        """A view of the bytes, for reading again and again; ``write`` and ``store`` are what writes."""
+        """A view of the bytes, for who comes again and again; to be written only where nobody executes anything."""
         offset = self._offset(physical, size)
-        return self._bytes[offset:offset + size].toreadonly()
+        return self._bytes[offset:offset + size]
 
     def write(self, physical: int, data: bytes) -> None:
         offset = self._offset(physical, len(data))

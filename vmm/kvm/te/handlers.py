@@ -257,11 +257,11 @@ def _device_access(guest: Guest, address: int) -> Emulation:
     word, release = instruction(guest), guest.host.release
     resume = resume_address(guest)
     emulate = mmio.emulate_store if guest.is_store else mmio.emulate_load
-    result = emulate(guest.vcpu, word, physical, resume, release=release)
+    result = emulate(guest.vcpu, word, physical, resume, release=release, bus=guest.host.io_bus)
     if result is Emulation.FAIL:
         raise CannotEmulate(f"instruction {word:#010x} at {guest.vcpu.pc:#x} accesses the device at "
                             f"{physical:#x}; only plain integer loads and stores can")
-    return mmio.serve_inside(guest.vcpu, guest.host.io_bus)
+    return result
 
 
 HANDLERS: dict[int, Handler] = {

@@ -6,16 +6,15 @@ internal error, because hardware should have kept it in the guest.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from vmm.arch.cp0.registers import Cause, Config5, GuestCtl0, Status
 from vmm.arch.exceptions import ExcCode, GExcCode
 from vmm.host.kernel.cpu import Cpu
 from vmm.kvm import branch, mmio, words
-from vmm.kvm.causes import BY_CODE, WAIT, counter_of_guest_exit
+from vmm.kvm.causes import BY_CODE, COUNTERS, WAIT, counter_of_guest_exit
 from vmm.kvm.exits import InternalError
 from vmm.kvm.hypercall import OWN_CODE
-from vmm.kvm.vcpu import Emulation, Vcpu, sign_extend
+from vmm.kvm.vcpu import Emulation, sign_extend
 from vmm.kvm.vm import Vm
 from vmm.kvm.vz import cop0, ids
 from vmm.kvm.vz.guest import Guest, VzHost
@@ -23,22 +22,17 @@ from vmm.kvm.vz.translate import guest_physical
 from vmm.kvm.words import Word
 
 
-@dataclass(frozen=True, slots=True)
 class Trap:
-    """One exit under treatment."""
+    """One exit under treatment; what every exit asks of the vCPU's block is read once."""
 
-    host: VzHost
-    vm: Vm
-    guest: Guest
-    cpu: int
+    __slots__ = ("cause", "core", "cpu", "guest", "guest_exit", "host", "vcpu", "vm")
 
-    @property
-    def core(self) -> Cpu:
-        return self.host.kernel.cpus[self.cpu]
-
-    @property
-    def vcpu(self) -> Vcpu:
-        return self.guest.vcpu
+    def __init__(self, host: VzHost, vm: Vm, guest: Guest, cpu: int) -> None:
+        self.host, self.vm, self.guest, self.cpu = host, vm, guest, cpu
+        self.core: Cpu = host.kernel.cpus[cpu]
+        self.vcpu = vcpu = guest.vcpu
+        self.cause = vcpu.host_cause
+        self.guest_exit = GuestCtl0.GExcCode.of(vcpu.host_guestctl0)
 
     @property
     def word(self) -> int:
@@ -47,11 +41,7 @@ class Trap:
 
     @property
     def in_slot(self) -> bool:
-        return bool(self.vcpu.host_cause & Cause.BD.mask)
-
-    @property
-    def guest_exit(self) -> int:
-        return int(GuestCtl0.GExcCode.of(self.vcpu.host_guestctl0))
+        return bool(self.cause & Cause.BD.mask)
 
     @property
     def bad_address(self) -> int:
@@ -63,7 +53,7 @@ class Trap:
     def resume(self) -> int:
         """Where the guest goes on after the trapped instruction (EM-1)."""
         vcpu = self.vcpu
-        if not self.in_slot:
+        if not self.cause & Cause.BD.mask:
             return vcpu.pc + 4
         return branch.after_slot(vcpu.host_badinstrp & 0xFFFFFFFF, vcpu.pc, vcpu.gpr, release=self.vm.release)
 
@@ -78,9 +68,9 @@ Handler = Callable[[Trap], Emulation]
 def handle(trap: Trap) -> Emulation:
     """Deal with the exit that the world switch just saved; a FAIL leaves its reason in ``vcpu.exit``."""
     vcpu = trap.vcpu
-    code = int(Cause.ExcCode.of(vcpu.host_cause))
-    if code in BY_CODE and BY_CODE[code].counter:
-        vcpu.stats[BY_CODE[code].counter] += 1
+    code = Cause.ExcCode.of(trap.cause)
+    if code in COUNTERS:
+        vcpu.stats[COUNTERS[code]] += 1
     handler = HANDLERS.get(code, _unexpected)
     pc = vcpu.pc
     try:
@@ -97,7 +87,7 @@ def _interrupt(trap: Trap) -> Emulation:
 
 
 def _unexpected(trap: Trap) -> Emulation:
-    code = Cause.ExcCode.of(trap.vcpu.host_cause)
+    code = Cause.ExcCode.of(trap.cause)
     raise CannotEmulate(f"exception {code} reached root from a guest; guest hardware should have taken it")
 
 
@@ -131,10 +121,11 @@ def _second_stage(trap: Trap, *, write: bool) -> Emulation:
     if not write and _is_fetch(trap, gpa):
         raise CannotEmulate(f"instruction fetch from guest-physical {gpa:#x}, where the guest has no memory")
     emulate = mmio.emulate_store if write else mmio.emulate_load
-    result = emulate(vcpu, trap.word, gpa, trap.resume(), release=trap.vm.release, wide=vcpu.word == 8)
+    result = emulate(vcpu, trap.word, gpa, trap.resume(), release=trap.vm.release, wide=vcpu.word == 8,
+                     bus=trap.vm.io_bus)
     if result is Emulation.FAIL:
         raise CannotEmulate(f"device access at guest-physical {gpa:#x}; only plain integer loads and stores can")
-    return mmio.serve_inside(vcpu, trap.vm.io_bus)
+    return result
 
 
 def _is_fetch(trap: Trap, gpa: int) -> bool:
@@ -272,7 +263,7 @@ GUEST_EXITS: dict[int, Handler] = {
 def _coprocessor(trap: Trap) -> Emulation:
     """VZ-51, FX-6: the guest may use its FPU, as far as it is concerned; lend it the host's."""
     fpu, status = trap.vm.fpu, trap.core.mfgc0(Status)
-    number = Cause.CE.of(trap.vcpu.host_cause)
+    number = Cause.CE.of(trap.cause)
     if number != 1 or fpu is None or not trap.vcpu.fpu_enabled or not status & Status.CU1.mask:
         raise CannotEmulate(f"coprocessor {number} was found unusable by root; guest hardware should have taken that")
     fpu.own_fpu(trap.vcpu, status, trap.core.mfgc0(Config5))

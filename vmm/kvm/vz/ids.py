@@ -32,7 +32,8 @@ def load_tlb(host: VzHost, vm: Vm, guest: Guest, cpu: int) -> None:
         stale = (guest.guest_ids[cpu] ^ host.cache[cpu]) & ~host.guest_id_mask
         if migrated or stale or not guest.guest_ids[cpu]:
             guest.guest_ids[cpu] = new_guest_id(host, cpu)
-        core.mtc0(GuestCtl1, core.mfc0(GuestCtl1) & ~GuestCtl1.ID.mask | guest.guest_ids[cpu] & host.guest_id_mask)
+        if (core.root[GuestCtl1] ^ guest.guest_ids[cpu]) & host.guest_id_mask:
+            core.mtc0(GuestCtl1, core.mfc0(GuestCtl1) & ~GuestCtl1.ID.mask | guest.guest_ids[cpu] & host.guest_id_mask)
     else:
         if migrated or host.last_exec[cpu] is not vcpu:
             host.kernel.tlbs[cpu].flush_guest_tlb()
@@ -79,8 +80,11 @@ def flush_all(host: VzHost, vm: Vm) -> None:
 def save_wired(host: VzHost, guest: Guest, cpu: int) -> None:
     """VZ-23, TL-8: an entry of somebody else's reads as invalid."""
     core, tlb = host.kernel.cpus[cpu], host.kernel.tlbs[cpu]
+    wired = min(core.guest[Wired] & 0xFFFF, core.guest_tlb.variable)
+    if not wired:
+        guest.wired = []
+        return
     own = root_id(host, guest, cpu)
-    wired = min(core.mfgc0(Wired) & 0xFFFF, core.guest_tlb.variable)
     entries = [core.guest_tlb[index] for index in range(wired)]
     guest.wired = [entry if entry.guest_id == own else tlb.unique(index, CKSEG1)
                    for index, entry in enumerate(entries)]
