@@ -6,9 +6,10 @@ BIN    := $(VENV)/bin
 BENCH  ?= ../shared/bench
 PCT    ?= 10
 BUILDS ?=
+BOOTS  ?=
 TOOLS  := gdb-multiarch mipsel-linux-gnu-gcc mips-linux-gnu-gcc mips64el-linux-gnuabi64-gcc qemu-system-mipsel tmux qemu-img debugfs
 
-.PHONY: help run test check tools bench startup soak mutation clean
+.PHONY: help run test check tools bench startup boot soak mutation clean
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
@@ -30,6 +31,10 @@ bench: $(VENV)/dev ## speed beside QEMU: BENCH=folder of the programs, PCT=1, 10
 
 startup: $(BIN)/vmm ## time and memory of a whole run of the bundled guest
 	$(BIN)/python bench/startup.py
+
+boot: $(VENV)/dev ## time and memory of Debian's boots beside QEMU: BOOTS="4kc 5kc installer" (default: all)
+	@sh tools/install qemu-system-mipsel
+	$(BIN)/python bench/boot.py $(BOOTS)
 
 soak: tools $(VENV)/dev ## the long tests
 	$(BIN)/pytest -n auto -m soak
