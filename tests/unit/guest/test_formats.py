@@ -119,6 +119,19 @@ def test_code_alone(file: Path) -> None:
     assert load_image(str(file), Said(load_at=0x9800_0000_0010_0000)).bits == 64
 
 
+@pytest.mark.parametrize("big", [False, True])
+def test_the_wrong_byte_order_is_noticed(file: Path, big: bool) -> None:
+    words = [0x3C1D_8010, 0x27BD_4000, 0x0C04_0040, 0x3C08_BF00, 0x2409_0042, 0xAD09_0500, 0x1000_FFFF, 0x0000_0000]
+    file.write_bytes(b"".join(word.to_bytes(4, "big" if big else "little") for word in words))
+    remedy = "add --big-endian" if big else "leave --big-endian out"
+    for raw in (file.read_bytes(), uimage(file.read_bytes())):
+        file.write_bytes(raw)
+        at = None if raw[:4] == b"\x27\x05\x19\x56" else 0x8010_0000
+        with pytest.raises(ConfigError, match=f"by its first 8 words; {remedy}"):
+            load_image(str(file), Said(at, not big))
+        load_image(str(file), Said(at, big))
+
+
 def test_an_elf_file_says_it_all(file: Path) -> None:
     file.write_bytes(elf(Load(KERNEL)))
     with pytest.raises(ConfigError, match="leave --load-at out"):
