@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from hashlib import md5
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 from tests.support.debian import kernel
 from tests.support.initramfs import initramfs
-from tests.support.person import Person, malta, run
+from tests.support.person import SLICE, Person, malta, run
+from vmm.cli.choose import make_system
 from vmm.guest.cards import DiskCard
 from vmm.guest.placement import Mode
 from vmm.guest.storage.spec import open_disk, parse_disk
+from vmm.guest.system import Request
 
 SEED = 20_231_209
 MIB = 1 << 20
@@ -48,6 +51,19 @@ sync
 umount /mnt && echo filled
 poweroff -f
 """
+ENDLESS = LOAD + """
+/sbin/mke2fs -q -t ext4 {disk} && mount -t ext4 {disk} /mnt
+cp /data /mnt/data
+sync
+echo synced
+while true; do cp /data /mnt/more; mv /mnt/more /mnt/most; done
+"""
+RECOVER = LOAD + """
+mount -t ext4 {disk} /mnt && echo data $(md5sum < /mnt/data)
+umount /mnt
+/sbin/e2fsck -fn {disk}; echo e2fsck said $?
+poweroff -f
+"""
 LOOK = LOAD + """
 /sbin/sfdisk --dump {disk} | grep start=
 /sbin/e2fsck -fn {disk}1; echo e2fsck said $?
@@ -60,27 +76,43 @@ poweroff -f
 """
 
 
-def start(mode: Mode, cpu: str, interface: str, script: str, data: bytes, disks: Sequence[str]) -> str:
-    """The console of a run; nothing went wrong with its disks but what the guest was to find."""
+@contextmanager
+def machine(mode: Mode, cpu: str, interface: str, script: str, data: bytes, disks: Sequence[str]) -> Iterator[Request]:
+    """Nothing goes wrong with its disks but what the guest is to find."""
     init = script.format(modules=" ".join(MODULES[interface]), disk=DISK[interface], other=OTHER[interface], small=SMALL)
     initrd = initramfs("mipsel", init, ["e2fsprogs", "fdisk"], ["mke2fs", "e2fsck", "sfdisk"], MODULES[interface],
                        {"/data": data})
     extra = " ieee754=relaxed" if cpu == "P5600" else ""
-    request, person = malta(str(kernel("mipsel").image), mode, cpu, f"console=ttyS0 quiet{extra}", initrd), Person()
+    request = malta(str(kernel("mipsel").image), mode, cpu, f"console=ttyS0 quiet{extra}", initrd)
     told: list[str] = []
     specs = [parse_disk(f"{text},if={interface}") for text in disks]
     opened = [open_disk(spec, told.append) for spec in specs]
     cards = (DiskCard(disk, read_only=spec.read_only) for disk, spec in zip(opened, specs, strict=True))
     request = replace(request, disks=tuple(opened)) if interface == "ide" else replace(request, cards=tuple(cards))
     with closing(request):
+        yield request
+    assert told == []
+
+
+def start(*how: Any) -> str:
+    """The console of a run to its end: of ``machine``."""
+    person = Person()
+    with machine(*how) as request:
         system = run(request, person, MOST_INSTRUCTIONS)
     assert system.ending is not None and system.ending.status == 0, person.text[-3000:]
     print(person.text[-3000:])
-    assert told == []
     return person.text
 
 
+@pytest.fixture
+def judges() -> None:
+    for tool in ("qemu-img", "debugfs"):
+        if not shutil.which(tool):
+            pytest.fail(f"{tool} judges what was written, and is not here; make tools installs it")
+
+
 @pytest.mark.soak
+@pytest.mark.usefixtures("judges")
 @pytest.mark.parametrize(("mode", "cpu", "interface", "format"), [
     ("bare", "24Kf",  "ide",    "raw"),
     ("bare", "24Kf",  "ide",    "qcow2"),
@@ -89,9 +121,6 @@ def start(mode: Mode, cpu: str, interface: str, script: str, data: bytes, disks:
     ("bare", "24Kf",  "virtio", "qcow2"),
 ])
 def test_a_file_system_stays(tmp_path: Path, mode: Mode, cpu: str, interface: str, format: str) -> None:
-    for tool in ("qemu-img", "debugfs"):
-        if not shutil.which(tool):
-            pytest.fail(f"{tool} judges what was written, and is not here; make tools installs it")
     print(f"seed {SEED}")
     data, other, image = Random(SEED).randbytes(DATA), tmp_path / "other", tmp_path / f"disk.{format}"
     other.write_bytes(data[:MIB])
@@ -108,6 +137,32 @@ def test_a_file_system_stays(tmp_path: Path, mode: Mode, cpu: str, interface: st
     assert f"data {md5(data).hexdigest()}" in text and f"\n{SMALL - 1}\n" in text
     assert f"small {md5(b''.join(small.values())).hexdigest()}" in text
     judge(image, format, tmp_path, {"/data": data, "/small/40": small[40]})
+
+
+@pytest.mark.soak
+@pytest.mark.usefixtures("judges")
+@pytest.mark.parametrize("format", ["qcow2", "raw"])
+def test_what_was_synced_outlives_a_run_that_is_killed(tmp_path: Path, format: str) -> None:
+    """While the guest goes on writing, the image is copied as it is in the file: that is what a killed run leaves."""
+    print(f"seed {SEED}")
+    data, other, image = Random(SEED).randbytes(DATA), tmp_path / "other", tmp_path / "disk"
+    other.write_bytes(bytes(512))
+    subprocess.run(["qemu-img", "create", "-q", "-f", format, image, str(SIZE)], check=True)
+    person, copies = Person(), [tmp_path / "early", tmp_path / "late"]
+    with machine("bare", "24Kf", "ide", ENDLESS, data, (f"{image},format={format}", f"{other},readonly")) as request:
+        system = make_system(request, person)
+        core = system.machine.cpus[0]
+        while b"synced" not in person.said and core.retired < MOST_INSTRUCTIONS:
+            system.run(core.ticks + SLICE)
+        for copy in copies:
+            system.run(core.ticks + 60_000_000)
+            shutil.copy(image, copy)
+    assert copies[0].read_bytes() != copies[1].read_bytes()
+    for copy in copies:
+        if format == "qcow2":
+            assert subprocess.run(["qemu-img", "check", "-q", copy]).returncode in (0, 3)
+    text = start("bare", "24Kf", "ide", RECOVER, b"", (f"{copies[1]},format={format}", f"{other},readonly"))
+    assert f"data {md5(data).hexdigest()}" in text and "e2fsck said 0" in text
 
 
 def judge(image: Path, format: str, folder: Path, files: dict[str, bytes]) -> None:
