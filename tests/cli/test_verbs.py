@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import vmm
+from tests.support.cli import refused, vmm
+from tests.support.uimage import uimage
 from vmm.arch.cp0 import REGISTERS
 from vmm.arch.insns import ROWS
 from vmm.arch.models import MODELS
@@ -37,6 +38,12 @@ def test_what_is_assembled_is_disassembled(source: str, order: tuple[str, ...]) 
     lines = vmm("disasm", "end.elf", "--aliases").out.splitlines()
     assert lines[:2] == ["_start:", "0x80100000: 24080042  li $8,66"]
     assert lines[-1] == "0x80100014: 00000000  nop"
+
+
+def test_a_uimage_is_disassembled(workplace: Path) -> None:
+    Path("uImage").write_bytes(uimage(bytes.fromhex("24080042 00000000")))
+    assert vmm("disasm", "uImage", "--big-endian").out.splitlines()[0] == "0x80100000: 24080042  addiu $8,$0,66"
+    assert "add --big-endian" in refused(vmm("disasm", "uImage"))
 
 
 def test_a_listing_shows_address_word_and_source(source: str) -> None:

@@ -12,7 +12,7 @@ from vmm.arch.rows import Tree, decode_tree
 from vmm.arch.text import disassemble
 from vmm.cli.code import base_of, rows_of
 from vmm.errors import ConfigError
-from vmm.guest.formats import load_image
+from vmm.guest.formats import Said, load_image
 from vmm.guest.image import Image, Segment, short
 
 WORD = re.compile(r"(?:0[xX])?([0-9a-fA-F]{8})")
@@ -38,7 +38,7 @@ def _image(options: Namespace, tree: Tree | None) -> Iterator[str]:
         wrong = next(text for text in options.CODE if not WORD.fullmatch(text))
         raise ConfigError(f"disasm: {wrong!r} is neither a word of 8 hexadecimal digits nor a file; give words such "
                           "as 24420001, or one ELF executable")
-    image = load_image(path)
+    image = load_image(path, Said(big_endian=options.big_endian))
     return (line for segment in image.segments for line in _segment(image, segment, options, tree))
 
 

@@ -141,7 +141,7 @@ ASM = (
     Option("-o",          str,      None,     "write an ELF executable instead of a listing", "FILE", name="output"),
 )
 DISASM = (
-    Option("CODE",        str,      None,     "an ELF executable, or words in hexadecimal", count="+"),
+    Option("CODE",        str,      None,     "an ELF executable or uImage, or words in hexadecimal", count="+"),
     *CODE,
     Option("--aliases",   None,     False,    "print nop, move and the like where they fit"),
 )
