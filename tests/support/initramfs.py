@@ -45,7 +45,7 @@ def initramfs(architecture: str, init: str, packages: Iterable[str] = (), progra
     archive.add("/init", (PRELUDE + init).encode(), 0o755)
     archive.add("/dev/console", b"", 0o600, stat.S_IFCHR, CONSOLE)
     for path in _programs(root, architecture, programs):
-        archive.add("/" + str(path.relative_to(root)), path.read_bytes(), 0o755)
+        archive.add("/" + str(path.relative_to(root)), _followed(root, path).read_bytes(), 0o755)
     for name, contents in {**_modules(architecture, modules), **(files or {})}.items():
         archive.add(name, contents)
     return gzip.compress(archive.finish(), 6, mtime=0)
@@ -91,7 +91,7 @@ def _programs(root: Path, architecture: str, names: Iterable[str]) -> list[Path]
         path = waiting.pop()
         if path not in found:
             found[path] = None
-            waiting += [_first(root, libraries, name) for name in _needs(path)]
+            waiting += [_first(root, libraries, name) for name in _needs(_followed(root, path))]
     return list(found)
 
 
@@ -99,9 +99,17 @@ def _first(root: Path, folders: Iterable[str], name: str) -> Path:
     """Absolute names are the interpreter's; it may be a symbolic link, which is followed when it is read."""
     tried = [root / name.lstrip("/")] if name.startswith("/") else [root / folder / name for folder in folders]
     for path in tried:
-        if path.exists():
+        if _followed(root, path).exists():
             return path
     raise FileNotFoundError(f"{name}: not in {', '.join(str(path.parent) for path in tried)}; name its package")
+
+
+def _followed(root: Path, path: Path) -> Path:
+    """Where symbolic links lead inside the guest's root, also absolute ones."""
+    while path.is_symlink():
+        target = path.readlink()
+        path = root / target.relative_to("/") if target.is_absolute() else path.parent / target
+    return path
 
 
 def _needs(path: Path) -> list[str]:
