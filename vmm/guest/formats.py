@@ -28,6 +28,8 @@ def load_image(path: str, said: Said = Said()) -> Image:
     if raw[:4] == ELF_MAGIC:
         return _elf(path, raw, said)
     if said.load_at is not None:
+        if said.load_at % 4:
+            raise ConfigError(f"--load-at {said.load_at:#x}: code begins at a multiple of 4; give such an address")
         bits = 64 if said.load_at >> 32 else 32
         return _as_elf(image_of_code(path, raw, said.load_at, said.load_at, bits, said.big_endian))
     if is_uimage(raw):

@@ -117,6 +117,8 @@ def test_code_alone(file: Path) -> None:
     assert (image.bits, image.big_endian, image.entry) == (32, True, KERNEL)
     assert [(s.address, s.data) for s in image.segments] == [(KERNEL, CODE)]
     assert load_image(str(file), Said(load_at=0x9800_0000_0010_0000)).bits == 64
+    with pytest.raises(ConfigError, match="--load-at 0x80100002: code begins at a multiple of 4"):
+        load_image(str(file), Said(load_at=0x8010_0002))
 
 
 @pytest.mark.parametrize("big", [False, True])
