@@ -11,6 +11,7 @@ the flags, so the plain instructions are enough.
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 
 import llvmlite.binding as llvm
 
@@ -39,17 +40,17 @@ def host_has_fma() -> bool:
     return host_has_flags() and bool(llvm.get_host_cpu_features().get("fma"))
 
 
-class HostArithmetic(Emitter):
+class HostArithmetic(Emitter, ABC):
     """The words of floating point in an inlined instruction."""
     word_at: int
 
+    @abstractmethod
     def become_slow(self) -> None:
         """Let the slow twin do this instruction."""
-        raise NotImplementedError
 
+    @abstractmethod
     def instruction(self) -> str:
         """The instruction word, an i32."""
-        raise NotImplementedError
 
     def guard(self, needs: Needs) -> None:
         """Go on only if the unit refuses nothing of what the instruction needs."""
