@@ -159,6 +159,20 @@ def test_a_busy_debugger_port(workplace: Path) -> None:
     assert not list(workplace.iterdir())
 
 
+@pytest.mark.parametrize("spec", ["tap", "user,fwd=22", "user,fwd=tcp:2222:99999"])
+def test_no_such_network(spec: str) -> None:
+    assert refused(vmm("run", "--net", spec)).startswith(f"--net {spec}: ")
+
+
+def test_a_forwarded_port_that_is_taken_and_one_that_is_free_again(workplace: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        network = "--net", f"user,fwd=tcp:{taken.getsockname()[1]}:22"
+        assert f"{taken.getsockname()[1]}" in refused(vmm("run", *network, "--serial", "file:console"))
+    assert not list(workplace.iterdir())
+    for _ in range(2):
+        assert vmm("run", *network, "--json").json["ending"]["cause"] == "power-off"
+
+
 @pytest.mark.parametrize("arguments", [(), ("fly",), ("info",), ("info", "weather"), ("asm", "missing.S"),
                                        ("asm",), ("disasm", "zz"), ("disasm", "missing.elf"), ("--frob",),
                                        ("disasm", "00000000", "--base", "2"), ("asm", "x.S", "--cpu", "Z80")])

@@ -171,9 +171,9 @@ class HostListener(HostSocket):
     def accept(self) -> tuple[Stream, Address] | None:
         try:
             made, sender = self._socket.accept()
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:                                     # none, or it went away again, or there are too many files
             return None
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return HostStream(self._selector, made), (sender[0], sender[1])
 
 
