@@ -20,7 +20,7 @@ from vmm.engine import hostlanes
 from vmm.engine.emit import FunctionEmitter, Heavy
 from vmm.engine.handlers import heavy_handlers, inline_handlers, mangled
 from vmm.engine.hostfp import host_has_flags, host_has_fma
-from vmm.engine.records import ARGUMENTS, COMPACT, CONTROL, FORBIDS, MAIN, SLOT
+from vmm.engine.records import ARGUMENTS, COMPACT, CONTROL, FORBIDS, MAIN, SLOT, SYSTEM
 from vmm.engine.runtime import runtime
 
 FIXED = ("arrive", "page_end", "undecoded_main", "undecoded_slot", "step_slot", "step_jump", "row_before_6",
@@ -166,7 +166,7 @@ define internal tailcc void @refuse_cop1({ARGUMENTS}) nounwind cold {{
 
 
 def kind_of(row: Insn) -> int:
-    flags = {CONTROL: row.control, COMPACT: row.compact, FORBIDS: row.forbids}
+    flags = {CONTROL: row.control, COMPACT: row.compact, FORBIDS: row.forbids, SYSTEM: row.system}
     width = row.off.width if row.off and (row.control or row.compact) else 0
     return sum(bit for bit, has in flags.items() if has) | width
 

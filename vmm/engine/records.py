@@ -27,7 +27,7 @@ TAG_LOAD, TAG_STORE, ADDEND = 0, 8, 16
 CODE_FLAG = 0x800
 """In a store tag: the page has decoded code, so no address matches."""
 
-CONTROL, COMPACT, FORBIDS, ALONE = 1 << 8, 1 << 9, 1 << 10, 1 << 11
+CONTROL, COMPACT, FORBIDS, ALONE, SYSTEM = 1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12
 """The kind of a row in the row table (``Insn``); below these bits the width of a branch's ``off`` field, else 0."""
 
 ARGUMENTS = "ptr %st, ptr %rec, i64 %b, ptr %tgt, ptr %view"

@@ -28,6 +28,7 @@ from vmm.engine.records import (
     HORIZON,
     PASS,
     SLOT_DISTANCE,
+    SYSTEM,
     TAG_STORE,
     VIEW,
     VIEWS,
@@ -58,7 +59,8 @@ def _constants(names: dict[str, str], big_endian: bool) -> dict[str, str]:
     constants = {f"st.{name}": str(8 * at) for name, at in OFFSET.items()}
     constants |= {f"sh.{name}": str(8 * n) for n, name in enumerate(SHARED)}
     constants |= {f"stop.{stop.name}": str(int(stop)) for stop in Stop}
-    constants |= {"COMPACT": str(COMPACT), "FORBIDS": str(FORBIDS), "ALONE": str(ALONE), "RI": str(int(ExcCode.RI) + 1)}
+    constants |= {"COMPACT": str(COMPACT), "FORBIDS": str(FORBIDS), "ALONE": str(ALONE), "SYSTEM": str(SYSTEM),
+                  "RI": str(int(ExcCode.RI) + 1)}
     constants |= {f"fn.{key}": value for key, value in names.items()}
     constants |= {
         "ARGS": ARGUMENTS, "PASS": PASS, "BLOCK": str(BLOCK), "SLOT": str(SLOT_DISTANCE), "HORIZON": str(HORIZON),

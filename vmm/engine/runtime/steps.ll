@@ -48,8 +48,8 @@ define internal tailcc void @step_slot(«ARGS») nounwind {
   ret void
 }
 
-; One instruction at pc, wherever it stands; traps and stops are left in the state.
-define internal void @step_one(ptr %st, i64 %left) nounwind {
+; One instruction at pc, wherever it stands; traps and stops are left in the state.  The kind of its row, if it was tried.
+define internal i64 @step_one(ptr %st, i64 %left) nounwind {
   %host = call i64 @«fn.fetch»(ptr %st)
   %trap = call i64 @get(ptr %st, i64 «st.trap»)
   %trapped = icmp ne i64 %trap, 0
@@ -89,7 +89,7 @@ first:
   br i1 %reserved, label %refuse, label %accept
 refuse:
   call void @put(ptr %st, i64 «st.trap», i64 «RI»)
-  ret void
+  ret i64 0
 accept:
   %fb = and i64 %kind, «FORBIDS»
   %forbids = icmp ne i64 %fb, 0
@@ -109,7 +109,8 @@ accept:
   br label %out
 second:
   %q = getelementptr inbounds i8, ptr %r, i64 «SLOT»
-  call ptr @decode_into(ptr %st, ptr %q, i32 %w, i64 %i, i64 1)
+  %line2 = call ptr @decode_into(ptr %st, ptr %q, i32 %w, i64 %i, i64 1)
+  %kind2 = call i64 @get(ptr %line2, i64 24)
   %b1 = sub i64 %left, 1
   %end = call i64 @get(ptr %st, i64 «st.stop_target»)
   %endp = inttoptr i64 %end to ptr
@@ -117,5 +118,6 @@ second:
   call tailcc void %hs(ptr %st, ptr %q, i64 %b1, ptr %endp, ptr %viewp)
   br label %out
 out:
-  ret void
+  %tried = phi i64 [0, %0], [%kind, %accept], [%kind2, %second]
+  ret i64 %tried
 }
