@@ -180,7 +180,7 @@ class Workload:
                 operation = self.random.choice(self._table)
                 self.done[operation(cpu) or "not possible"] += 1
             else:
-                self._plug(cpu)
+                self.done[self._plug(cpu) or "not possible"] += 1
 
     def _frame(self) -> int:
         self.frames += 1
