@@ -14,7 +14,8 @@ class Link(Protocol):
         """From the guest, in the middle of a run."""
 
     def poll(self) -> Iterable[bytes]:
-        """The frames that wait for the guest, once each, in order.  Asked after every ``send`` and every ``attend``."""
+        """The frames that wait for the guest, once each, in order.  Asked after one ``send`` or several, and
+        after every ``attend``."""
 
     def attend(self) -> None:
         """Between two runs: take what has arrived from outside.  Never waits."""

@@ -82,7 +82,7 @@ class VirtioNet(VirtioDevice):
             if size in FRAME:
                 self._link.send(chain.read(HEADER.size, size))
             queue.give_back(chain)
-            self.receive(self._link.poll())
+        self.receive(self._link.poll())                     # once, so that one answer can be to several frames
 
     # -- state -----------------------------------------------------------------------------------------------------
     def start(self, features: int) -> None:
