@@ -73,6 +73,7 @@ OPTIONS: dict[str, tuple[list[str], str]] = {
     "mode":           (["--mode", "kvm"], "'vz'"),
     "engine":         (["--engine", "warp"], "'native'"),
     "no-cpus":        (["-c", "0"], "above 0"),
+    "lonely-cpus":    (["--mode", "bare", "-c", "2"], "I6400 or I6500"),
     "many-cpus":      (["--host-cpus", "1000"], "1 to 64"),
     "unknown":        (["--frobnicate"], "--frobnicate"),
     "abbreviated":    (["--time", "3"], "--time"),

@@ -213,6 +213,9 @@ def check(request: Request) -> None:
     if image.isa.last < cpu.release:
         raise ConfigError(f"{image.path}: compiled for release {image.isa.release}, and --cpu {cpu.name} is of release "
                           f"{cpu.release}, which has other encodings; compile for release 6 or choose an older core")
+    if request.mode == "bare" and request.cpus > 1 and not cpu.cm:
+        raise ConfigError(f"-c {request.cpus} --mode bare --cpu {cpu.name}: this core has no coherence manager, so nothing "
+                          "could start the other CPUs; choose I6400 or I6500, or leave -c out")
     if request.mode == "vz" and "VZ" not in cpu.ases:
         raise ConfigError(f"--mode vz --cpu {cpu.name}: this core has no virtualization (VZ); choose P5600 (32-bit) or "
                           "MIPS64R5-generic (64-bit), or --mode te or bare")
