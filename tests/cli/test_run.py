@@ -167,7 +167,7 @@ def test_the_console_can_be_a_file(workplace: Path) -> None:
 
 
 def test_arguments_and_memory_reach_the_guest() -> None:
-    console = vmm("run", "--mode", "bare", "--json", "-a", "quiet console=ttyS0", "-m", "64M").json["console"]
+    console = vmm("run", "--mode", "bare", "--json", "--append", "quiet console=ttyS0", "--memory", "64M").json["console"]
     assert "quiet console=ttyS0" in console and "memory: 64 MiB" in console
 
 

@@ -101,8 +101,8 @@ RUN = (
                                               "400K bare, else 50K)", "N"),
     Option("--seed",      natural,  0,        "another interleaving of the CPUs for each number; the same for the same",
                                               "N"),
-    Option("-m",          str,      None,     "memory of the guest (default: the board's, 256M)", "SIZE", name="memory"),
-    Option("-i",          str,      None,     "initial RAM disk", "INITRD", name="initrd"),
+    Option("-m --memory", str,      None,     "memory of the guest (default: the board's, 256M)", "SIZE"),
+    Option("-i --initrd", str,      None,     "initial RAM disk", "INITRD"),
     Option("--dtb",       str,      None,     "device tree blob; the kernel gets it, with memory, command line and initrd "
                                               "filled in, instead of YAMON's arguments", "FILE"),
     Option("--pflash",    str,      None,     "what is in the flash memory at first; what the guest writes there ends with "
@@ -113,7 +113,7 @@ RUN = (
                                               "--serial; again for more", "DEVICE", repeats=True),
     Option("--net",       str,      None,     "a network card; user: a network of its own, which reaches the host's",
                                               "user[,fwd=tcp|udp:HOSTPORT:GUESTPORT]..."),
-    Option("-a",          str,      "",       "kernel command line, such as console=ttyS0", "ARGS", name="arguments"),
+    Option("-a --append", str,      "",       "kernel command line, such as console=ttyS0", "ARGS", name="arguments"),
     Option("--serial",    str,      "stdio",  "where the console is: stdio, pty, file:FILE or tcp:HOST:PORT", "WHERE"),
     Option("--gdb",       str,      None,     "serve a debugger there; port 0 takes one that is free",
                                               "[HOST:]PORT"),
