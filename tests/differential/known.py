@@ -65,6 +65,11 @@ def _unmapped(address: int) -> int:
     return address & 0x1FFF_FFFF if address >> 30 == 0x3_FFFF_FFFE else -1
 
 
+def _is_large(address: int) -> bool:
+    """In xkphys, with a physical address of more than 36 bits."""
+    return address >> 62 == 2 and address & (1 << 59) - 1 >= 1 << 36
+
+
 def _exception_explained(kind: str, name: str, ours: dict[str, int], theirs: dict[str, int]) -> bool:
     """Registers that this exception leaves alone, or leaves UNPREDICTABLE, do not count."""
     code, in_slot = ours["Cause"] >> 2 & 31, ours["Cause"] >> 31 & 1
@@ -87,6 +92,9 @@ def _exception_explained(kind: str, name: str, ours: dict[str, int], theirs: dic
     if name.startswith("cache") and code in WITH_ADDRESS and theirs["Cause"] >> 2 & 31 == ExcCode.Sys:
         return True                                  # hit operations translate their address (volume II, CACHE)
     went_on = theirs["Cause"] >> 2 & 31 == ExcCode.Sys and ours["EPC"] != theirs["EPC"]
+    if code in (ExcCode.IBE, ExcCode.DBE) and theirs["Cause"] >> 2 & 31 in (ExcCode.AdEL, ExcCode.AdES) \
+            and _is_large(theirs["BadVAddr"]):
+        return True                                  # as with WIDE_PFN: to QEMU no physical address while ELPA is clear
     not_aligned = code in (ExcCode.AdEL, ExcCode.AdES) and ours["BadVAddr"] & 3
     if not_aligned and went_on and _unmapped(ours["BadVAddr"]) in NO_MEMORY:
         return True                                  # release 6: only memory takes what is not aligned
