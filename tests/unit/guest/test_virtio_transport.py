@@ -51,6 +51,12 @@ class Echo(VirtioDevice):
     def reset(self) -> None:
         self.life.append("reset")
 
+    def save(self) -> list[str]:
+        return list(self.life)
+
+    def restore(self, state: list[str]) -> None:
+        self.life = list(state)
+
 
 def test_the_capabilities_say_where_everything_is() -> None:
     driver = Driver(Echo())

@@ -6,6 +6,7 @@ the rules of the rings, which DEVICE_NEEDS_RESET and a configuration interrupt t
 """
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +27,7 @@ MOST_QUEUES                                = 16
 # fmt: on
 
 
-class VirtioDevice:
+class VirtioDevice(ABC):
     """One kind of device: what it offers, and what it does with a queue.  Its ``regs`` are its configuration.
 
     ``wake(n)``: have queue n served now, if there is a driver; a device calls it when it has something of its own.
@@ -40,20 +41,21 @@ class VirtioDevice:
     def __init__(self) -> None:
         self.wake: Callable[[int], None] = lambda number: None
 
+    @abstractmethod
     def serve(self, number: int, queue: Virtqueue) -> None:
-        raise NotImplementedError
+        """Take from queue ``number`` what the driver offers there."""
 
-    def start(self, features: int) -> None:
+    def start(self, features: int) -> None:  # noqa: B027    most have nothing to do
         """A driver is ready, with these features."""
 
-    def reset(self) -> None:
+    def reset(self) -> None:  # noqa: B027
         """The driver is gone."""
 
-    def save(self) -> Any:                                  # Any: each device has a State of its own
-        raise NotImplementedError
+    @abstractmethod
+    def save(self) -> Any: ...                              # Any: each device has a State of its own
 
-    def restore(self, state: Any) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def restore(self, state: Any) -> None: ...
 
 
 class Transport:
