@@ -84,3 +84,21 @@ def test_help_names_every_verb() -> None:
 def test_the_version_is_told() -> None:
     ran = vmm("--version")
     assert ran.status == 0 and ran.out.startswith("vmm ")
+
+
+def test_an_address_is_explained_where_a_run_stands() -> None:
+    started, later = vmm("explain", "0x80100000"), vmm("explain", "0x80100000", "--until", "^ok ebase")
+    assert (started.status, later.status) == (0, 0)
+    assert "vCPU 0 (not started)" in started.out and "pages has nothing for 0x100000" in started.out
+    assert "ok ebase\nvCPU 0 (exit=TLBS)" in later.out and "pages has physical" in later.out
+    assert "exception Mod" not in vmm("explain", "0x1000", "--host", "--access", "store", "--mode", "bare").out
+
+
+@pytest.mark.parametrize(("arguments", "complaint"), [
+    (("--cpu-number", "1"), "--cpu-number 1: there are 1; give 0 to 0\n"),
+    (("--until", "never said"), "explain: the run ended before its limit: the guest reset the board; give a limit that "
+                                "comes earlier\n"),
+])
+def test_what_cannot_be_explained(arguments: tuple[str, ...], complaint: str) -> None:
+    ran = vmm("explain", "0x80100000", *arguments)
+    assert (ran.status, ran.err) == (125, "vmm: " + complaint)

@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing
 
 from vmm.arch.models import CpuModel, find_model
 from vmm.cli.main import complain
-from vmm.cli.options import RUN, Option
+from vmm.cli.options import RUN
 from vmm.errors import ConfigError
 from vmm.guest import fdt
 from vmm.guest.board import find_board, parse_size
@@ -43,15 +43,11 @@ CANNOT = {                                                  # flags of an image 
 
 def request(image: str | None = None, **options: object) -> Request:
     """The same for programs: ``options`` are named as on the command line, ``cpu="P5600"``, ``memory="64M"``."""
-    usual = {_name(option): option.default for option in RUN}
+    usual = {option.key: option.default for option in RUN}
     for name in options:
         if name not in usual:
             raise ConfigError(f"{name}={options[name]!r}: there is no such option; there are {', '.join(sorted(usual))}")
     return request_from(Namespace(**{**usual, **options, "IMAGE": image}))
-
-
-def _name(option: Option) -> str:
-    return option.name or option.flags.split()[-1].lstrip("-").replace("-", "_")
 
 
 def make_system(request: Request, console: Console) -> System:

@@ -31,6 +31,11 @@ class Option:
     def positional(self) -> bool:
         return not self.flags.startswith("-")
 
+    @property
+    def key(self) -> str:
+        """What it is called in the parsed options."""
+        return self.name or self.flags.split()[-1].lstrip("-").replace("-", "_")
+
 
 @dataclass(frozen=True, slots=True)
 class Verb:
@@ -130,6 +135,15 @@ RUN = (
     Option("--engine",    str,      "native", "native: compiled; reference: plain Python, slow",
                                               choices=("native", "reference")),
 )
+NOT_EXPLAINED = frozenset({"--gdb", "-s", "-S", "--stats", "--json", "--trace"})
+EXPLAIN = (
+    Option("ADDRESS",      address,  None,    "virtual address, such as 0x80100000"),
+    Option("--access",     str,      "load",  "what is done there: load, store or fetch (default: load)",
+                                              choices=("load", "store", "fetch")),
+    Option("--host",       None,     False,   "for a CPU of the machine, not for its guest"),
+    Option("--cpu-number", natural,  0,       "of which CPU, or of the guest's which vCPU (default: 0)", "N"),
+    *(option for option in RUN if option.flags not in NOT_EXPLAINED),
+)
 CODE = (
     Option("--cpu",        str,      "P5600",    "CPU model whose instructions to use", "MODEL"),
     Option("--base",       address,  0x80100000, "address of the first word (default: 0x80100000)", "ADDRESS"),
@@ -152,6 +166,8 @@ INFO = (
 
 VERBS: dict[str, Verb] = {verb.name: verb for verb in (
     Verb("run",    "vmm.cli.run",    "run a guest: an ELF image, or the bundled one", RUN),
+    Verb("explain", "vmm.cli.explain", "say how an address is translated, and why so, at the start of a run or where "
+                                       "a limit such as --until ends it", EXPLAIN),
     Verb("asm",    "vmm.cli.asm",    "assemble a file",                               ASM),
     Verb("disasm", "vmm.cli.disasm", "disassemble words or an ELF executable",        DISASM),
     Verb("info",   "vmm.cli.info",   "list what there is to choose from",             INFO),

@@ -31,7 +31,7 @@ def main(options: Namespace) -> int:
     with closing(request), _trace(options) as trace, _port(address) as listener:
         run = Run(options, request)
         with listening(run.limits.signals):
-            with _console(options, run):
+            with open_keyboard(options, run):
                 outcome = run.to_its_end(listener, trace)
             outcome = run.delivered(outcome)
     _report(options, run, outcome)
@@ -145,7 +145,7 @@ def _port(address: str | None) -> Iterator[socket | None]:
 
 
 @contextmanager
-def _console(options: Namespace, run: Run) -> Iterator[None]:
+def open_keyboard(options: Namespace, run: Run) -> Iterator[None]:
     person = interactive(options.serial) and not options.json
     silent = options.json and options.serial == "stdio"
     console, keyboard = _keys_only() if silent else open_console(options.serial), run.keyboard

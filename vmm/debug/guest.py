@@ -232,11 +232,11 @@ class VzView(GuestView):
             cpu.forget()
 
     def locator(self) -> Locate:
-        snapshot = self._translation()
+        snapshot, _ = self.translation()
         return lambda gva: self.slot_of(snapshot.physical(gva, GUEST_FILE), gva)
 
-    def _translation(self) -> Snapshot:
-        """A copy of the CPU on which the vCPU is, or was last; its entries stay in that CPU's guest TLB."""
+    def translation(self) -> tuple[Snapshot, Cpu]:
+        """A copy of the CPU on which the vCPU is, or was last, and that CPU; its entries stay in that CPU's guest TLB."""
         guest, loaded, host = self.backend.guest(self.vcpu), self._loaded, self.backend.host
         number = max(self.vcpu.last_exec_cpu, 0) if loaded is None else loaded.number
         snapshot = Snapshot(self.machine.cpus[number])
@@ -248,7 +248,7 @@ class VzView(GuestView):
             snapshot.put(ROOT_FILE, GuestCtl1, guest.guest_ids[number] & host.guest_id_mask)
         if host.last_exec[number] is not self.vcpu and not guest.guest_ids[number]:
             snapshot.empty_guest_tlb()
-        return snapshot
+        return snapshot, self.machine.cpus[number]
 
 
 class TeView(GuestView):

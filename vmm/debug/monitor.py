@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from vmm.arch.cp0.fields import Register
 from vmm.arch.cp0.registers import EntryLo0
+from vmm.debug.explain import ACCESSES, explain
 from vmm.debug.guest import GuestView, TeView
 from vmm.debug.host import HostView
 from vmm.debug.layout import PC, Row
@@ -153,6 +154,16 @@ def show_code(worlds: Worlds, view: View, words: list[str]) -> str:
     return "".join(listed(view, (address & -4) + 4 * n & ADDRESS_MASK) + "\n" for n in range(count))
 
 
+def show_translation(worlds: Worlds, view: View, words: list[str]) -> str:
+    address = number_of(words[0], 1 << 64) if words else view.registers()[PC]
+    if address is None:
+        raise TargetError("this thread is nowhere now; give an address")
+    access = words[1] if len(words) > 1 else "load" if words else "fetch"
+    if access not in ACCESSES:
+        raise TargetError(f"{access[:40]!r} is no access; there are {', '.join(ACCESSES)}")
+    return explain(worlds, view, address, ACCESSES[access])
+
+
 def number_of(text: str, end: int) -> int:
     try:
         value = int(text, 0)
@@ -166,6 +177,8 @@ def number_of(text: str, end: int) -> int:
 COMMANDS: dict[str, Command] = {command.name: command for command in (
     Command("help", "", "this list", show_help),
     Command("exits", "", "how often the guest left, by cause", show_exits),
+    Command("explain", "[host|guest [N]] [ADDRESS [load|store|fetch]]", "how an address is translated, and why so",
+            show_translation),
     Command("tlb", "[host|guest [N]]", "entries of the TLB", show_tlb),
     Command("disasm", "[host|guest [N]] [ADDRESS [COUNT]]", "instructions, from where it is", show_code),
     Command("cp0", "[host|guest [N]] [REGISTER...]", "CP0 registers with their fields", show_cp0),

@@ -182,6 +182,13 @@ class Bus:
         return int.from_bytes(data, self.endian)
 
     # -- who is where ----------------------------------------------------------------------------------------
+    def device_at(self, address: int) -> Device | None:
+        """What would answer there, through bridges; None for an empty slot.  Raises ``BusError``."""
+        piece = self._at(address, 1, False)
+        if isinstance(piece.device, Bridge):
+            return piece.device.bus.device_at(piece.device.target + address - piece.base)
+        return piece.device
+
     def _at(self, address: int, size: int, is_store: bool) -> Piece:
         if not self._arranged:
             self._arrange()

@@ -93,7 +93,8 @@ def test_looking_changes_nothing(mode: str) -> None:
                 debugged.read_memory(thread, where, 16)
             except MemoryFault:
                 pass
-    for command in ("exits", "tlb host", "cp0 host", "disasm host 0x80100000"):
+    for command in ("exits", "tlb host", "cp0 host", "disasm host 0x80100000", "explain host 0x1000 store",
+                    "explain 0x80100000 fetch", "explain"):
         debugged.monitor(command)
     for thread in threads:
         values = debugged.read_registers(thread)
