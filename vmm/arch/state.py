@@ -101,6 +101,7 @@ SLOTS: tuple[Slot, ...] = _slots(
     ("eic_set",          1, "EIC mode: shadow set that it gives"),
     ("compare_at",       2, "tick of the next Count == Compare: root, guest"),
     ("random_seed",      1, "state of the Random sequence"),
+    ("random_writes",    1, "TLBWRs and TLBGWRs so far, for people"),
 
     ("trap",             1, "0, or 1 + ExcCode of an exception to deliver"),
     ("trap_badvaddr",    1, "its address"),

@@ -72,6 +72,7 @@ def read(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine)
 
 def write_random(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine) -> None:
     file = File(m, base)
+    m.state.random_writes = m.state.random_writes + 1
     index = m.call(victim, base, tlb, file[EntryHi], file[PageMask] | SMALLEST_PAIR)
     m.call(write_at, base, tlb, guest_id, index)
 

@@ -7,7 +7,7 @@ else is here.  (rows HM-5, HM-52, EN-1..EN-3, VZ-4; mips.md 5.2)
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
 from vmm.arch.cp0.fields import Register
@@ -36,8 +36,9 @@ from vmm.arch.text import Mnemonics, assemble_line
 from vmm.engine.cpu import TlbEntry
 from vmm.host.kernel.asids import ASID_MASK, AsidContexts
 from vmm.host.kernel.contexts import Mm, SteppedContexts, mm_bytes
+from vmm.host.kernel.costs import FREE, Costs
 from vmm.host.kernel.cpu import Cpu, Ram
-from vmm.host.kernel.flush import Flusher
+from vmm.host.kernel.flush import Flush, Flusher, Wanted
 from vmm.host.kernel.hostcpu import HostCpu
 from vmm.host.kernel.layout import (
     CALL_FRAME,
@@ -55,8 +56,8 @@ from vmm.host.kernel.mmu import KernelMmu, probe_mmids
 from vmm.host.kernel.pagetable import Geometry, InvalidTables, PageTable, Pte, entry_lo
 from vmm.host.kernel.refill import POINTER_SHIFT
 from vmm.host.kernel.scheduler import IPI_LINE, TIMER_LINE, Scheduler
-from vmm.host.kernel.steps import drain
-from vmm.host.kernel.tasks import Body, Task
+from vmm.host.kernel.steps import Call, Program, Step, drain
+from vmm.host.kernel.tasks import Body, Task, Wait, Want
 from vmm.host.kernel.tlb import HostTlb
 from vmm.host.kernel.uasm import Assembly, Code
 from vmm.host.machine.turns import QUANTUM_TICKS
@@ -82,11 +83,11 @@ class Machine(Protocol):
 
 
 class Kernel:
-    """One host's; ``quantum`` and ``seed`` are those of ``Turns``; ``mmids``: use MMIDs if the CPUs have them, else ASIDs
-    (HM-7)."""
+    """One host's; ``quantum`` and ``seed`` are those of ``Turns``, ``slice_ticks`` is the scheduler's; ``mmids``: use MMIDs
+    if the CPUs have them, else ASIDs (HM-7)."""
 
     def __init__(self, machine: Machine, *, page_shift: int = 14, quantum: int = QUANTUM_TICKS,
-                 seed: int = 0, mmids: bool = False) -> None:
+                 seed: int = 0, mmids: bool = False, slice_ticks: int = 0, costs: Costs = FREE) -> None:
         self.machine, self.model = machine, machine.model
         self.cpus: list[Cpu] = [HostCpu(cpu) for cpu in machine.cpus]
         self.ram: Ram = machine.ram
@@ -104,7 +105,7 @@ class Kernel:
         self.tlbs = [HostTlb(cpu, page_shift, TlbEntry, self._pgd_setter(n), tlbinv=self.features.tlbinv,
                              by_mmid=bool(self.mmid_bits)) for n, cpu in enumerate(self.cpus)]
         self.mmu_counts: Counter[str] = Counter()
-        self.mmus = [KernelMmu(tlb, self._invalidate_for_all, self.mmu_counts) for tlb in self.tlbs]
+        self.mmus = [KernelMmu(tlb, self._invalidate_for_all, self.mmu_counts, costs) for tlb in self.tlbs]
         self.contexts: SteppedContexts = (MmidContexts(self.mmus, bits=self.mmid_bits) if self.mmid_bits
                                           else AsidContexts(self.mmus))
         self.flusher = Flusher(self.contexts, self.mmus, page_shift)
@@ -112,7 +113,8 @@ class Kernel:
         self.code: list[Code] = []
         self.plan = self._place_helpers()
         self.scheduler = Scheduler(self.cpus, self.ns_per_tick, is_budget=is_stop("BUDGET", "IDLE"),
-                                   is_debug=is_stop("BREAK", "WATCH", "STEP"), quantum=quantum, seed=seed)
+                                   is_debug=is_stop("BREAK", "WATCH", "STEP"), quantum=quantum, seed=seed,
+                                   slice_ticks=slice_ticks)
         self.scheduler.switch_in = self._switch_in
         self.init_mm = self.new_mm()
         for number in range(len(self.cpus)):
@@ -191,6 +193,21 @@ class Kernel:
         cpu.gpr[SP], cpu.gpr[GP] = task.stack_top - CALL_FRAME, task.thread_info
         cpu.gpr[RA] = self.symbols["returned"]
         cpu.pc = address
+
+    def flush(self, task: Task, what: Flush, wanted: Wanted) -> Generator[Want, Any, None]:
+        """For the body of a task: other CPUs do their part when they have taken their interrupt, and this one waits for
+        them.  What was unmapped may be used again when this is over, not before.  (``Flusher.flush`` lets all do it in an
+        instant.)"""
+        cpu, core = self.cpu_of(task)
+        program, answer, before = self.flusher.flushing(cpu, what, wanted), None, core.ticks
+        while (step := _next_step(program, answer)) is not None:
+            if isinstance(step, Call):
+                yield Wait(self.scheduler.calls.ask(cpu, step.cpus, step.program))
+                answer = None
+            else:
+                answer = step.perform()
+        self.mmu_counts[f"flush {what.value}"] += 1
+        self.mmu_counts["flush_ticks"] += core.ticks - before
 
     def serve_interrupts(self, cpu: int) -> None:
         """What happens when C enables interrupts: IPIs and timer interrupts of the host are served."""
@@ -294,6 +311,14 @@ def is_stop(*names: str) -> Callable[[Any], bool]:
     """A test of the engine's Stop by name."""
     wanted = frozenset(names)
     return lambda stop: stop.name in wanted
+
+
+def _next_step(program: Program[None], answer: Any) -> Step | None:
+    """None at its end."""
+    try:
+        return program.send(answer)
+    except StopIteration:
+        return None
 
 
 def _not_started() -> Body:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from vmm.arch.cp0.registers import Config, Config5, EntryHi, MemoryMapID
 from vmm.host.kernel.contexts import Mm
+from vmm.host.kernel.costs import FREE, Costs
 from vmm.host.kernel.cpu import Cpu
 from vmm.host.kernel.layout import CONFIG_AR_RELEASE_6
 from vmm.host.kernel.memory import kernel_address
@@ -40,16 +41,25 @@ def probe_mmids(cpus: Sequence[Cpu], *, wanted: bool, word: int) -> int:
 
 
 class KernelMmu:
-    """``counts`` is of all CPUs, by what was done."""
+    """``counts`` is of all CPUs, by what was done.  ``costs``: what a CPU's time passes by while it maintains TLBs."""
 
-    def __init__(self, tlb: HostTlb, invalidate_for_all: InvalidateForAll, counts: Counter[str]) -> None:
-        self.tlb, self.counts = tlb, counts
+    def __init__(self, tlb: HostTlb, invalidate_for_all: InvalidateForAll, counts: Counter[str],
+                 costs: Costs = FREE) -> None:
+        self.tlb, self.counts, self.costs = tlb, counts, costs
         self._invalidate_for_all = invalidate_for_all
         self._loaded: Mm | None = None
+
+    def _charge(self, instructions: int) -> None:
+        if instructions:
+            self.tlb.cpu.skip_to(self.tlb.cpu.ticks + instructions)
+
+    def _charge_probes(self, pairs: int, overwritten: int) -> None:
+        self._charge(pairs * self.costs.probe + (self.tlb.overwritten - overwritten) * self.costs.overwrite)
 
     def flush_all(self) -> None:
         self.counts["local_flush_all"] += 1
         self.tlb.flush_all()
+        self._charge(self.tlb.parts * self.costs.invalidate_set)
 
     def loaded(self) -> Mm | None:
         return self._loaded
@@ -69,24 +79,33 @@ class KernelMmu:
 
     def flush_page(self, va: int, number: int) -> None:
         self.counts["local_probe"] += 1
+        before = self.tlb.overwritten
         self.tlb.flush_page(va, number)
+        self._charge_probes(1, before)
 
     def is_long(self, start: int, end: int) -> bool:
         return self.tlb.is_long(start, end)
 
     def flush_range(self, start: int, end: int, number: int) -> bool:
         self.counts["local_range"] += 1
-        return self.tlb.flush_range(start, end, number)
+        before = self.tlb.overwritten
+        if not self.tlb.flush_range(start, end, number):
+            return False
+        self._charge_probes(len(self.tlb.pairs(start, end)), before)
+        return True
 
     def note_calls(self, cpus: int) -> None:
         self.counts["ipi"] += cpus
+        self._charge(cpus * self.costs.raise_ipi)
 
     def ginvt(self, how: int, va: int) -> None:
         self.counts["ginvt"] += 1
         self._invalidate_for_all(va, how, self.mmid())
+        self._charge(self.costs.ginvt)
 
     def sync_ginv(self) -> None:
         self.counts["sync"] += 1
+        self._charge(self.costs.switch_mmid)
 
     def stop_walker(self) -> None:
         """The host refills by software: nothing fills the TLB while the kernel runs (HM-13)."""

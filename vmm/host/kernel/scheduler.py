@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from vmm.host.kernel.calls import Calls, CrossCall
 from vmm.host.kernel.cpu import Cpu
-from vmm.host.kernel.tasks import Body, Resched, Run, Sleep, Task, restore, save
+from vmm.host.kernel.tasks import Body, Resched, Run, Sleep, Task, Wait, restore, save
 from vmm.host.kernel.timers import TimerQueue
 from vmm.host.machine.turns import QUANTUM_TICKS, Turns
 
@@ -31,14 +32,18 @@ class Interrupted:
 
 
 class Scheduler:
-    """``is_budget`` tells the Stop that only means "until was reached"; ``is_debug`` the debugger's Stops."""
+    """``is_budget`` tells the Stop that only means "until was reached"; ``is_debug`` a debugger's Stops.  ``slice_ticks``:
+    a task keeps its CPU so long at least, while others wait for it; a turn, if that is longer."""
 
     def __init__(self, cpus: list[Cpu], ns_per_tick: int, *, is_budget: Callable[[Any], bool],
-                 is_debug: Callable[[Any], bool], quantum: int = QUANTUM_TICKS, seed: int = 0) -> None:
+                 is_debug: Callable[[Any], bool], quantum: int = QUANTUM_TICKS, seed: int = 0,
+                 slice_ticks: int = 0) -> None:
         self.cpus = cpus
         self.ns_per_tick = ns_per_tick
         self.turns = Turns(quantum, seed)
         self.timers = TimerQueue()
+        self.calls = Calls(cpus)
+        self.slice_ticks = slice_ticks
         self.current: list[Task | None] = [None] * len(cpus)
         self.need_resched = [False] * len(cpus)
         self.switch_in: Callable[[int, Task], None] = lambda cpu, task: None
@@ -47,6 +52,8 @@ class Scheduler:
         self._sleeping: list[Task] = []
         self._executing: int | None = None
         self._kicked: set[int] = set()
+        self._reached = 0, 0           # the turn, and who has it, as an index into its order
+        self._since = [0] * len(cpus)  # when each CPU's task got it
 
     # Time
 
@@ -90,17 +97,19 @@ class Scheduler:
         self.cpus[cpu].set_interrupt(IPI_LINE, True)
 
     def serve_interrupts(self, cpu: int) -> None:
-        """What the host's handlers do once interrupts are enabled: the lines go down."""
+        """What the host's handlers do once interrupts are enabled: the lines go down, and calls are answered."""
         self._kicked.discard(cpu)
         for line in (IPI_LINE, TIMER_LINE):
             self.cpus[cpu].set_interrupt(line, False)
+        self.calls.serve(cpu)
 
     # Running
 
     def run(self, until: int, stop: Callable[[], bool] = lambda: False) -> Interrupted | None:
         """Until all ``ticks`` reach ``until``, ``stop()`` holds between two steps, nothing is left, or a debugger stop.
 
-        ``until`` may fall into the turn of the last CPU only; the others then have ended theirs.
+        ``until`` may fall into the turn of the last CPU only; the others then have ended theirs, or wait for its answer.
+        A CPU that waits for others goes on in the same turn when they have answered.
         """
         while min(cpu.ticks for cpu in self.cpus) < until and not stop():
             now = min(cpu.ticks for cpu in self.cpus)
@@ -110,14 +119,19 @@ class Scheduler:
                 return None
             turn = self.turns.end(now)
             order = self.turns.order(turn, len(self.cpus))
-            for number in order:
+            first = self._reached[1] if self._reached[0] == turn else 0
+            for index in range(first, len(order)):
+                number = order[index]
                 if self.cpus[number].ticks >= turn:
-                    continue                                # it ended its turn in an earlier call
-                found = self._run_cpu(number, turn, until if number == order[-1] else turn, stop)
+                    continue                                # it ended its turn in an earlier call, or round
+                self._reached = turn, index
+                last = index == len(order) - 1
+                found = self._run_cpu(number, turn, until if last else turn, stop)
                 if found is not None:
                     return found
-                if stop():
+                if stop() or last and until <= self.cpus[number].ticks < turn:
                     return None
+            self._reached = turn, 0
         return None
 
     def complete(self, task: Task, limit: int) -> Any:
@@ -190,7 +204,13 @@ class Scheduler:
                 limit = until if alone else min(until, turn)
                 if alarm is not None:
                     limit = min(limit, max(alarm, now + 1))
+                limit = self._take_calls(number, task, limit)
                 if task is None:
+                    cpu.skip_to(limit)
+                    continue
+                if isinstance(task.want, Wait) and not self._is_over(number, task.want.call, limit):
+                    if self._may_answer(task.want.call, turn) and not self.calls.has_due(number, turn):
+                        break                               # it goes on in this turn, when the others have had theirs
                     cpu.skip_to(limit)
                     continue
                 found = self._advance(number, task, partial(cpu.run, limit))
@@ -202,6 +222,29 @@ class Scheduler:
         finally:
             self._executing = None
 
+    def _take_calls(self, number: int, task: Task | None, limit: int) -> int:
+        """Look at the calls that are due; until when the CPU may go on before it must look again."""
+        clock = self.cpus[number]
+        if self.calls.has_due(number, clock.ticks):
+            if task is None or isinstance(task.want, Wait):
+                self.calls.serve(number)
+            else:
+                self.calls.interrupt(number)
+                clock.set_interrupt(IPI_LINE, True)
+                return limit
+        due = self.calls.due(number)
+        return max(clock.ticks, limit if due is None else min(limit, due))
+
+    def _is_over(self, number: int, call: CrossCall, limit: int) -> bool:
+        """All have answered by ``limit``, and the clock of the CPU that waited is where the last one's was."""
+        if call.open or call.answered_at > limit:
+            return False
+        self.cpus[number].skip_to(max(call.answered_at, self.cpus[number].ticks))
+        return True
+
+    def _may_answer(self, call: CrossCall, turn: int) -> bool:
+        return any(self.cpus[other].ticks < turn for other in call.open)
+
     def step(self, number: int, stop: Callable[[], bool] = lambda: False) -> Interrupted | None:
         """One instruction of a CPU, with all that its task thinks before it; None if the CPU has nothing to do."""
         cpu = self.cpus[number]
@@ -212,6 +255,8 @@ class Scheduler:
                 task = self.current[number] or self._pick(number)
                 if task is None:
                     return None
+                if isinstance(task.want, Wait):
+                    self.calls.settle(task.want.call)
                 found = self._advance(number, task, cpu.step)
                 if found is not None:
                     return found
@@ -244,6 +289,8 @@ class Scheduler:
 
     def _preempt(self, number: int) -> None:
         """At the end of a slice: if another task waits for this CPU, interrupt the one that has it."""
+        if self.cpus[number].ticks - self._since[number] < self.slice_ticks:
+            return
         if self.current[number] is not None and any(task.may_run_on(number) for task in self._waiting):
             self.need_resched[number] = True
             self.cpus[number].set_interrupt(TIMER_LINE, True)
@@ -280,6 +327,7 @@ class Scheduler:
     def _switch_in(self, number: int, task: Task) -> None:
         task.cpu = number
         self.current[number] = task
+        self._since[number] = self.cpus[number].ticks
         self.switch_in(number, task)
         if task.saved is not None:
             restore(self.cpus[number], task.saved)

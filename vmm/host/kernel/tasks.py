@@ -1,8 +1,8 @@
 """Tasks of the host kernel: Python generators that a scheduler runs on CPUs.
 
 A task yields what it wants and is sent the answer: ``Run`` (execute instructions on my CPU, answered with the Stop),
-``Resched`` (others may go first) and ``Sleep`` (until woken or until a time).  Invariant: between two yields a task
-owns its CPU's registers; when another task gets the CPU they are kept in ``Task.saved``.
+``Resched`` (others may go first), ``Sleep`` (until woken or until a time) and ``Wait`` (for other CPUs).  Invariant:
+between two yields a task owns its CPU's registers; when another task gets the CPU they are kept in ``Task.saved``.
 """
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vmm.arch.cp0.registers import EPC, EntryHi, Status
+from vmm.host.kernel.calls import CrossCall
 from vmm.host.kernel.cpu import Cpu
 
 
@@ -31,7 +32,14 @@ class Sleep:
     until_ns: int | None = None
 
 
-Want = Run | Resched | Sleep
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Keep the CPU, and let time pass on it, until every other has answered; meanwhile it answers what it is asked."""
+
+    call: CrossCall
+
+
+Want = Run | Resched | Sleep | Wait
 Body = Generator[Want, Any, Any]
 
 

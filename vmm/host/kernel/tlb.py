@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from vmm.arch.cp0.registers import EntryHi, Wired
+from vmm.arch.cp0.registers import Config4, EntryHi, Wired
 from vmm.host.kernel.cpu import Cpu, Tlb
 
 CKSEG0 = 0xFFFFFFFF_80000000
@@ -36,7 +36,7 @@ class HostTlb:
         self.cpu, self.page_shift, self.tlbinv, self.by_mmid = cpu, page_shift, tlbinv, by_mmid
         self.make_entry = make_entry
         self.set_pgd = set_pgd
-        self.flushes = self._fills = 0
+        self.flushes = self.overwritten = self._fills = 0
 
     def unique(self, index: int, base: int = CKSEG0) -> Any:
         """An entry at ``index`` that matches nothing."""
@@ -53,6 +53,14 @@ class HostTlb:
     def probe(self, va: int, number: int, guest_id: int = 0) -> int | None:
         """The index of the entry that translates ``va``, as TLBP finds it."""
         return self.cpu.tlb.find(va, number, guest_id)
+
+    @property
+    def parts(self) -> int:
+        """How many writes of Index empty it: TLBINVF takes the VTLB at once, then a set of the FTLB (HM-47)."""
+        entries = self.cpu.tlb
+        if not self.tlbinv:
+            return len(entries)
+        return 1 + (1 << Config4(self.cpu.root[Config4]).FTLBSets if len(entries) > entries.variable else 0)
 
     def flush_all(self) -> None:
         """Every entry that is not wired (HM-47)."""
@@ -71,9 +79,10 @@ class HostTlb:
         if index is None:
             return False
         self.cpu.tlb[index] = self.unique(index)
+        self.overwritten += 1
         return True
 
-    def _pairs(self, start: int, end: int) -> range:
+    def pairs(self, start: int, end: int) -> range:
         pair = 2 << self.page_shift
         return range(start & -pair, end, pair)
 
@@ -81,13 +90,13 @@ class HostTlb:
         """[start, end) has so many pages that a new ASID is cheaper than a probe for each pair (HM-48)."""
         entries = self.cpu.tlb
         divisor = LARGE_RANGE_DIVISOR if len(entries) == entries.variable else LARGE_RANGE_DIVISOR_FTLB
-        return len(self._pairs(start, end)) > len(entries) // divisor
+        return len(self.pairs(start, end)) > len(entries) // divisor
 
     def flush_range(self, start: int, end: int, number: int) -> bool:
         """The pages of [start, end); False, with nothing done, where that ``is_long``."""
         if self.is_long(start, end):
             return False
-        for va in self._pairs(start, end):
+        for va in self.pairs(start, end):
             self.flush_page(va, number)
         return True
 
