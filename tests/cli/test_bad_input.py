@@ -186,3 +186,15 @@ def test_bad_assembly(workplace: Path) -> None:
     Path("x.S").write_text("addiu $1, $2\n")
     assert "x.S:1" in refused(vmm("asm", "x.S", "-o", "out.elf"))
     assert not Path("out.elf").exists()
+
+
+@pytest.mark.parametrize(("arguments", "expected"), [
+    (("--mode", "bare"), "--host-mmids --mode bare: a bare machine has no host kernel"),
+    (("--cpu", "P5600"), "--host-mmids --cpu P5600: this core has no MMIDs (Config5.MI); choose I6500"),
+    (("image", "--cpu", "I6500", "--mode", "vz"), "the host uses MMIDs, and KVM, which gives guests their ids"),
+    (("image", "--cpu", "I6500", "--mode", "te"), "knows ASIDs only; boot the host with ASIDs"),
+])
+def test_a_host_with_mmids(arguments: tuple[str, ...], expected: str, workplace: Path) -> None:
+    base = 0x4010_0000 if "te" in arguments else 0x8010_0000
+    Path("image").write_bytes(executable([Segment(base, bytes(16), 16)], entry=base, bits=32, release=6))
+    assert expected in refused(vmm("run", "--host-mmids", *arguments))

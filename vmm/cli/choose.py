@@ -74,7 +74,8 @@ def request_from(options: Namespace) -> Request:
         host_cpus=max(options.host_cpus, options.cpus) if mode == "bare" else options.host_cpus,
         cpus=options.cpus, command_line=options.arguments, initrd=_file("-i", options.initrd, "an initial RAM disk"),
         dtb=_dtb(options.dtb), flash=_file("--pflash", options.pflash, "the contents of a flash memory"),
-        engine=options.engine, disks=disks, cards=(*cards, *network, *devices), quantum=options.quantum, seed=options.seed)
+        engine=options.engine, disks=disks, cards=(*cards, *network, *devices), quantum=options.quantum, seed=options.seed,
+        host_mmids=options.host_mmids)
 
 
 def _image_and_mode(path: str | None, wanted: Mode | None, said: Said) -> tuple[Image, Mode]:

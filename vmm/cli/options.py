@@ -101,6 +101,8 @@ RUN = (
     Option("--cpu",       str,      None,     "CPU model of the host, see vmm info cpus (default: one that fits image "
                                               "and mode)", "MODEL"),
     Option("--host-cpus", positive, 1,        "CPUs of the host", "N"),
+    Option("--host-mmids", None,    False,    "let the host kernel use MMIDs instead of ASIDs, where the CPU has them; as "
+                                              "in the original, KVM does not run there"),
     Option("-c --cpus",   positive, 1,        "CPUs of the guest", "N"),
     Option("--quantum",   positive, None,     "instructions that a CPU executes before the next has its turn (default: "
                                               "400K bare, else 50K)", "N"),

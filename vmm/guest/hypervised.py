@@ -94,8 +94,9 @@ class HypervisedSystem:
         rom = request.board.rom(request.image.big_endian, request.flash)
         memory = request.ram_size + len(rom) + HOST_OWN_BYTES
         self.machine = Machine(request.cpu, request.host_cpus, memory, request.image.big_endian, request.engine)
-        self.kernel = Kernel(self.machine, page_shift=shift, quantum=request.quantum or QUANTUM_TICKS, seed=request.seed)
-        self.vm = Vm(self.kernel, vz_backend(vz_host(self.kernel)) if request.mode == "vz" else TrapAndEmulate)
+        self.kernel = Kernel(self.machine, page_shift=shift, quantum=request.quantum or QUANTUM_TICKS, seed=request.seed,
+                             mmids=request.host_mmids)
+        self.vm = self._create_vm()
         scheduler = self.kernel.scheduler
         clock = BoardClock(scheduler.timers, scheduler.now_ns, scheduler.run_ahead)
         self.board = BoardState(request, console, clock, GuestMemory(self.vm), self._interrupt, self._finish,
@@ -103,6 +104,12 @@ class HypervisedSystem:
         self.vm.io_bus = BoardBus(self.board)
         self._add_memory(rom)
         self.threads = [self._start(n) for n in range(request.cpus)]
+
+    def _create_vm(self) -> Vm:
+        try:
+            return Vm(self.kernel, vz_backend(vz_host(self.kernel)) if self.request.mode == "vz" else TrapAndEmulate)
+        except KvmError as refusal:
+            raise ConfigError(f"--mode {self.request.mode}: no VM can be made, {refusal}") from None
 
     def _add_memory(self, rom: bytes) -> None:
         """One block of host memory behind all the places where the board shows RAM, and one for the ROM."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from vmm.arch.cp0.registers import Config5
 from vmm.arch.models import CpuModel
 from vmm.arch.stops import Stop
 from vmm.errors import ConfigError
@@ -61,6 +62,7 @@ class Request:
     cards: tuple[Card, ...] = ()                            # in PCI slots
     quantum: int | None = None
     seed: int = 0
+    host_mmids: bool = False
 
     @property
     def all_disks(self) -> list[Disk]:
@@ -216,9 +218,21 @@ def check(request: Request) -> None:
     if request.mode == "bare" and request.cpus > 1 and not cpu.cm:
         raise ConfigError(f"-c {request.cpus} --mode bare --cpu {cpu.name}: this core has no coherence manager, so nothing "
                           "could start the other CPUs; choose I6400 or I6500, or leave -c out")
+    if request.host_mmids:
+        if request.mode == "bare":
+            raise ConfigError("--host-mmids --mode bare: a bare machine has no host kernel that could use them; leave out "
+                              "--host-mmids")
+        check_mmids(cpu)
     if request.mode == "vz" and "VZ" not in cpu.ases:
         raise ConfigError(f"--mode vz --cpu {cpu.name}: this core has no virtualization (VZ); choose P5600 (32-bit) or "
                           "MIPS64R5-generic (64-bit), or --mode te or bare")
+
+
+def check_mmids(cpu: CpuModel) -> None:
+    """What a host with MMIDs asks of a core (HM-6, HM-7)."""
+    if cpu.bits != 64 or not cpu.write_mask(Config5) & Config5.MI.mask:
+        raise ConfigError(f"--host-mmids --cpu {cpu.name}: this core has no MMIDs (Config5.MI); choose I6500, or leave "
+                          "--host-mmids out")
 
 
 def memory_pieces(request: Request) -> tuple[tuple[Kind, int, int, int], ...]:
