@@ -11,8 +11,10 @@ from vmm.arch.insns import ROWS
 from vmm.arch.models import MODELS
 from vmm.arch.rows import available
 from vmm.arch.text import Mnemonics
+from vmm.host.kernel.calls import CrossCall
 from vmm.host.kernel.contexts import Mm
 from vmm.host.kernel.costs import CHARGED, SEQUENCES, length
+from vmm.host.kernel.cpu import Cpu
 from vmm.host.kernel.flush import Flush, Wanted
 from vmm.host.kernel.kernel import Kernel
 from vmm.host.kernel.pagetable import Pte, mkdirty
@@ -53,29 +55,34 @@ def flusher(kernel: Kernel, mm: Mm, times: int = 1, after: int = 0) -> Callable[
             core = kernel.cpu_of(task)[1]
             core.skip_to(core.ticks + after)
             before = core.ticks
-            yield from kernel.flush(task, Flush.PAGE, Wanted(mm, CODE, CODE + 0x1000))
+            kernel.flush(kernel.cpu_of(task)[0], Flush.PAGE, Wanted(mm, CODE, CODE + 0x1000))
+            yield from kernel.await_answers(task)
             ticks.append((before, core.ticks))
         return ticks
 
     return body
 
 
-def note(kernel: Kernel, answers: list[tuple[int, int]]) -> None:
-    """When each CPU did its part of a flush."""
-    for number, mmu in enumerate(kernel.mmus):
-        def flush_page(va: int, tag: int, number: int = number) -> None:
-            answers.append((number, kernel.cpus[number].ticks))
-        mmu.flush_page = flush_page  # type: ignore[method-assign]
+def note(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """When each CPU answers."""
+    answers, answer = list[tuple[int, int]](), CrossCall.answer
+
+    def noted(self: CrossCall, cpu: int, clock: Cpu) -> None:
+        answer(self, cpu, clock)
+        answers.append((cpu, clock.ticks))
+
+    monkeypatch.setattr(CrossCall, "answer", noted)
+    return answers
 
 
 @pytest.mark.parametrize("who", range(3))
-def test_a_flush_waits_for_the_interrupts_of_those_who_execute(who: int) -> None:
+def test_a_flush_waits_for_the_interrupts_of_those_who_execute(who: int, monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = boot(3)
-    mm, answers = spinning(kernel), list[tuple[int, int]]()
+    mm = spinning(kernel)
     others = [cpu for cpu in range(3) if cpu != who]
     spin_on(kernel, mm, *others)
     kernel.scheduler.run(5 * QUANTUM)
-    note(kernel, answers)
+    answers = note(monkeypatch)
     task = kernel.spawn("flusher", flusher(kernel, mm, after=300), frozenset({who}))
     (before, after), = kernel.scheduler.complete(task, 20 * QUANTUM)
     assert sorted(cpu for cpu, _ in answers) == others
@@ -85,13 +92,13 @@ def test_a_flush_waits_for_the_interrupts_of_those_who_execute(who: int) -> None
     assert kernel.scheduler.calls.counts["ipi"] == kernel.scheduler.calls.counts["interrupted"] == 2
 
 
-def test_a_cpu_that_is_behind_answers_when_its_clock_has_come_there() -> None:
+def test_a_cpu_that_is_behind_answers_when_its_clock_has_come_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """CPU 1 has its turn after CPU 0, whose flush is then in its future; CPU 0 waits no longer than for that."""
     kernel = boot(2)
-    mm, answers = spinning(kernel), list[tuple[int, int]]()
+    mm = spinning(kernel)
     spin_on(kernel, mm, 1)
     kernel.scheduler.run(5 * QUANTUM)
-    note(kernel, answers)
+    answers = note(monkeypatch)
     task = kernel.spawn("flusher", flusher(kernel, mm, after=300), frozenset({0}))
     (before, after), = kernel.scheduler.complete(task, 20 * QUANTUM)
     assert (before, after) == (5 * QUANTUM + 300, answers[0][1])

@@ -1,32 +1,29 @@
 """Function calls to other CPUs by interrupt, in virtual time.  (rows HM-41..HM-46; smp_call_function)
 
-A call is asked at a tick of the asking CPU's clock.  A target takes it when its own clock has come there: by an
-interrupt if it executes something, at once if it idles or waits for answers to a call of its own.  As clocks are apart by
-a turn at most, a target that is ahead takes it at its next instruction.
+What a call does to the others' TLBs is done at the instant at which it is asked for, which is the earliest that hardware
+could; what it costs comes at its time.  A target takes the call when its own clock has come to the tick at which it was
+asked: by an interrupt if it executes something, at once if it idles or waits for answers to a call of its own.  As clocks
+are apart by a turn at most, a target that is ahead takes it at its next instruction.
 Invariant: each target answers once, not before the tick at which it was asked; until all have, the call is open.
 """
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from vmm.host.kernel.cpu import Cpu
-from vmm.host.kernel.steps import Program, drain
-
-RunOn = Callable[[int], Program[Any]]
 
 
 class CrossCall:
-    """``answered_at``: the latest tick at which a target had done its part."""
+    """``work``: what it takes each target, in instructions; ``answered_at``: the latest tick at which one had done it."""
 
-    def __init__(self, program: RunOn, targets: tuple[int, ...], asked_at: int) -> None:
-        self.program, self.asked_at = program, asked_at
-        self.open = set(targets)
+    def __init__(self, work: Mapping[int, int], asked_at: int) -> None:
+        self.work, self.asked_at = work, asked_at
+        self.open = set(work)
         self.answered_at = asked_at
 
     def answer(self, cpu: int, clock: Cpu) -> None:
-        drain(self.program(cpu))
+        clock.skip_to(clock.ticks + self.work[cpu])
         self.open.remove(cpu)
         self.answered_at = max(self.answered_at, clock.ticks)
 
@@ -42,12 +39,12 @@ class Calls:
         self._asked: list[list[CrossCall]] = [[] for _ in cpus]
         self._interrupted_at: list[int | None] = [None] * len(cpus)
 
-    def ask(self, cpu: int, targets: tuple[int, ...], program: RunOn) -> CrossCall:
-        """By ``cpu``, of the others in ``targets``."""
-        call = CrossCall(program, targets, self.cpus[cpu].ticks)
-        for target in targets:
+    def ask(self, cpu: int, work: Mapping[int, int]) -> CrossCall:
+        """By ``cpu``, of the others in ``work``."""
+        call = CrossCall(work, self.cpus[cpu].ticks)
+        for target in work:
             self._asked[target].append(call)
-        self.counts["ipi"] += len(targets)
+        self.counts["ipi"] += len(work)
         return call
 
     def due(self, cpu: int) -> int | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any, Protocol
 
 from vmm.arch.cp0.fields import Register
@@ -35,6 +36,7 @@ from vmm.arch.rows import available
 from vmm.arch.text import Mnemonics, assemble_line
 from vmm.engine.cpu import TlbEntry
 from vmm.host.kernel.asids import ASID_MASK, AsidContexts
+from vmm.host.kernel.calls import CrossCall
 from vmm.host.kernel.contexts import Mm, SteppedContexts, mm_bytes
 from vmm.host.kernel.costs import FREE, Costs
 from vmm.host.kernel.cpu import Cpu, Ram
@@ -108,6 +110,7 @@ class Kernel:
         self.mmus = [KernelMmu(tlb, self._invalidate_for_all, self.mmu_counts, costs) for tlb in self.tlbs]
         self.contexts: SteppedContexts = (MmidContexts(self.mmus, bits=self.mmid_bits) if self.mmid_bits
                                           else AsidContexts(self.mmus))
+        self._open_calls: list[list[CrossCall]] = [[] for _ in self.cpus]
         self.flusher = Flusher(self.contexts, self.mmus, page_shift)
         self.symbols: dict[str, int] = {}
         self.code: list[Code] = []
@@ -194,19 +197,29 @@ class Kernel:
         cpu.gpr[RA] = self.symbols["returned"]
         cpu.pc = address
 
-    def flush(self, task: Task, what: Flush, wanted: Wanted) -> Generator[Want, Any, None]:
-        """For the body of a task: other CPUs do their part when they have taken their interrupt, and this one waits for
-        them.  What was unmapped may be used again when this is over, not before.  (``Flusher.flush`` lets all do it in an
-        instant.)"""
-        cpu, core = self.cpu_of(task)
-        program, answer, before = self.flusher.flushing(cpu, what, wanted), None, core.ticks
+    def flush(self, cpu: int, what: Flush, wanted: Wanted) -> None:
+        """For code that runs on ``cpu``.  When this is over no TLB has what was asked to go; a task then must
+        ``await_answers``."""
+        self.mmu_counts[f"flush {what.value}"] += 1
+        program, answer, core = self.flusher.flushing(cpu, what, wanted), None, self.cpus[cpu]
+        before = core.ticks
         while (step := _next_step(program, answer)) is not None:
             if isinstance(step, Call):
-                yield Wait(self.scheduler.calls.ask(cpu, step.cpus, step.program))
-                answer = None
-            else:
-                answer = step.perform()
-        self.mmu_counts[f"flush {what.value}"] += 1
+                self._ask(cpu, step)
+            answer = None if isinstance(step, Call) else step.perform()
+        self.mmu_counts["flush_ticks"] += core.ticks - before
+
+    def _ask(self, cpu: int, call: Call) -> None:
+        work = {other: self.mmus[other].owed(partial(drain, call.program(other))) for other in call.cpus}
+        self._open_calls[cpu].append(self.scheduler.calls.ask(cpu, work))
+
+    def await_answers(self, task: Task) -> Generator[Want, Any, None]:
+        """For the body of a task, before it goes on in user mode, sleeps or ends: until the CPUs that its flushes concern
+        have been interrupted and have answered."""
+        cpu, core = self.cpu_of(task)
+        before, calls = core.ticks, self._open_calls[cpu]
+        while calls:
+            yield Wait(calls.pop())
         self.mmu_counts["flush_ticks"] += core.ticks - before
 
     def serve_interrupts(self, cpu: int) -> None:

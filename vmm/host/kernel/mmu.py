@@ -48,10 +48,20 @@ class KernelMmu:
         self.tlb, self.counts, self.costs = tlb, counts, costs
         self._invalidate_for_all = invalidate_for_all
         self._loaded: Mm | None = None
+        self._owed: int | None = None
 
     def _charge(self, instructions: int) -> None:
-        if instructions:
+        if self._owed is not None:
+            self._owed += instructions
+        elif instructions:
             self.tlb.cpu.skip_to(self.tlb.cpu.ticks + instructions)
+
+    def owed(self, do: Callable[[], object]) -> int:
+        """Do what this CPU will pay for when its time comes; how much."""
+        self._owed = 0
+        do()
+        owed, self._owed = self._owed, None
+        return owed
 
     def _charge_probes(self, pairs: int, overwritten: int) -> None:
         self._charge(pairs * self.costs.probe + (self.tlb.overwritten - overwritten) * self.costs.overwrite)
