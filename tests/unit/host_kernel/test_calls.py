@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from vmm.arch.assembler import assemble
+from vmm.arch.cp0.registers import EPC, Status
 from vmm.arch.insns import ROWS
 from vmm.arch.models import MODELS
 from vmm.arch.rows import available
@@ -17,14 +18,13 @@ from vmm.host.kernel.costs import CHARGED, SEQUENCES, length
 from vmm.host.kernel.cpu import Cpu
 from vmm.host.kernel.flush import Flush, Wanted
 from vmm.host.kernel.kernel import Kernel
+from vmm.host.kernel.memory import kernel_address
 from vmm.host.kernel.pagetable import Pte, mkdirty
-from vmm.host.kernel.process import process
-from vmm.host.kernel.tasks import Body, Run, Task, Wait
+from vmm.host.kernel.tasks import Body, Resched, Run, Task, Wait
+from vmm.host.kernel.uasm import Assembly
 from vmm.host.machine import Machine
 
 CODE, QUANTUM = 0x10_0000, 1000
-ROWS_OF = {name: Mnemonics(available(ROWS, release=model.release, bits=model.bits, ases=model.ases))
-           for name, model in MODELS.items() if name in ("I6500", "24Kf")}
 hosts = pytest.mark.parametrize("mmids", [False, True], ids=["asids", "mmids"])
 
 
@@ -33,17 +33,28 @@ def boot(cpus: int, *, mmids: bool = False, **options: Any) -> Kernel:
                   **{"quantum": QUANTUM, **options})
 
 
-def spinning(kernel: Kernel) -> Mm:
-    """A space whose code never ends."""
-    mm, page = kernel.new_mm(), kernel.pages.alloc()
-    kernel.ram.write(page, assemble("again: addiu $8, $8, 1\n b again\n nop\n", rows=ROWS_OF["I6500"], base=CODE).code)
-    mm.table.put(CODE, mkdirty(page | int(Pte.PRESENT | Pte.READABLE | Pte.CACHED)))
-    return mm
+def spin_on(kernel: Kernel, *cpus: int) -> None:
+    """Tasks that execute a loop of the kernel's own, with interrupts on, for ever."""
+    code = Assembly(kernel_address(kernel.pages.alloc()), kernel.word)
+    code.label("again")
+    code.emit("addiu $8, $8, 1", "b again", "nop")
+    start = kernel.place(code, "spin_").address
 
+    def body(task: Task) -> Body:
+        pc = start
+        while True:
+            core = kernel.cpu_of(task)[1]
+            status = core.mfc0(Status)
+            core.mtc0(Status, status | Status.IE.mask)
+            core.pc = pc
+            yield Run()
+            pc = core.mfc0(EPC)
+            core.mtc0(Status, status)
+            kernel.serve_interrupts(kernel.cpu_of(task)[0])
+            yield Resched()
 
-def spin_on(kernel: Kernel, mm: Mm, *cpus: int) -> None:
     for cpu in cpus:
-        kernel.spawn(f"spin{cpu}", process(kernel, mm, CODE), frozenset({cpu}))
+        kernel.spawn(f"spin{cpu}", body, frozenset({cpu}))
 
 
 def flusher(kernel: Kernel, mm: Mm, times: int = 1, after: int = 0) -> Callable[[Task], Body]:
@@ -78,9 +89,9 @@ def note(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 @pytest.mark.parametrize("who", range(3))
 def test_a_flush_waits_for_the_interrupts_of_those_who_execute(who: int, monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = boot(3)
-    mm = spinning(kernel)
+    mm = kernel.new_mm()
     others = [cpu for cpu in range(3) if cpu != who]
-    spin_on(kernel, mm, *others)
+    spin_on(kernel, *others)
     kernel.scheduler.run(5 * QUANTUM)
     answers = note(monkeypatch)
     task = kernel.spawn("flusher", flusher(kernel, mm, after=300), frozenset({who}))
@@ -95,8 +106,8 @@ def test_a_flush_waits_for_the_interrupts_of_those_who_execute(who: int, monkeyp
 def test_a_cpu_that_is_behind_answers_when_its_clock_has_come_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """CPU 1 has its turn after CPU 0, whose flush is then in its future; CPU 0 waits no longer than for that."""
     kernel = boot(2)
-    mm = spinning(kernel)
-    spin_on(kernel, mm, 1)
+    mm = kernel.new_mm()
+    spin_on(kernel, 1)
     kernel.scheduler.run(5 * QUANTUM)
     answers = note(monkeypatch)
     task = kernel.spawn("flusher", flusher(kernel, mm, after=300), frozenset({0}))
@@ -108,7 +119,7 @@ def test_a_cpu_that_is_behind_answers_when_its_clock_has_come_there(monkeypatch:
 
 def test_an_idle_cpu_answers_without_being_interrupted() -> None:
     kernel = boot(3)
-    task = kernel.spawn("flusher", flusher(kernel, spinning(kernel)), frozenset({1}))
+    task = kernel.spawn("flusher", flusher(kernel, kernel.new_mm()), frozenset({1}))
     kernel.scheduler.complete(task, 20 * QUANTUM)
     assert kernel.scheduler.calls.counts == {"ipi": 2}
 
@@ -117,8 +128,8 @@ def test_an_idle_cpu_answers_without_being_interrupted() -> None:
 def test_mmids_ask_nobody(mmids: bool) -> None:
     """HM-55."""
     kernel = boot(4, mmids=mmids)
-    mm = spinning(kernel)
-    spin_on(kernel, mm, 0, 1, 2)
+    mm = kernel.new_mm()
+    spin_on(kernel, 0, 1, 2)
     kernel.scheduler.run(5 * QUANTUM)
     task = kernel.spawn("flusher", flusher(kernel, mm, times=5, after=100), frozenset({3}))
     kernel.scheduler.complete(task, 40 * QUANTUM)
@@ -128,8 +139,8 @@ def test_mmids_ask_nobody(mmids: bool) -> None:
 
 def everybody_flushes(seed: int, step: int) -> tuple[list[Any], list[int]]:
     kernel = boot(4, quantum=200, seed=seed, costs=CHARGED)
-    mm = spinning(kernel)
-    spin_on(kernel, mm, 3)
+    mm = kernel.new_mm()
+    spin_on(kernel, 3)
     tasks = [kernel.spawn(f"flusher{n}", flusher(kernel, mm, times=20, after=70 + 13 * n), frozenset({n}))
              for n in range(3)]
     for until in range(step, 60_000, step):
@@ -149,8 +160,8 @@ def test_cpus_that_wait_for_each_other_answer_meanwhile(seed: int) -> None:
 
 def test_a_debugger_that_steps_one_cpu_finds_the_others_answers() -> None:
     kernel = boot(2)
-    mm = spinning(kernel)
-    spin_on(kernel, mm, 1)
+    mm = kernel.new_mm()
+    spin_on(kernel, 1)
     kernel.scheduler.run(5 * QUANTUM)
     task = kernel.spawn("flusher", flusher(kernel, mm), frozenset({0}))
     kernel.scheduler.step(0, lambda: isinstance(task.want, Wait))
@@ -163,9 +174,7 @@ def test_a_debugger_that_steps_one_cpu_finds_the_others_answers() -> None:
 
 def test_a_slice_keeps_a_cpu_for_a_task_while_turns_end() -> None:
     kernel = boot(1, slice_ticks=5 * QUANTUM)
-    mm = spinning(kernel)
-    spin_on(kernel, mm, 0)
-    spin_on(kernel, mm, 0)
+    spin_on(kernel, 0, 0)
     seen = []
     for turn in range(1, 16):
         kernel.scheduler.run(turn * QUANTUM)
@@ -179,8 +188,10 @@ def test_a_slice_keeps_a_cpu_for_a_task_while_turns_end() -> None:
 
 
 def test_costs_are_lengths_of_sequences_that_the_cpu_has() -> None:
+    model = MODELS["I6500"]
+    rows = Mnemonics(available(ROWS, release=model.release, bits=model.bits, ases=model.ases))
     for name, sequence in SEQUENCES.items():
-        program = assemble(f"{name}:{sequence}", rows=ROWS_OF["I6500"])
+        program = assemble(f"{name}:{sequence}", rows=rows)
         assert len(program.code) == 4 * length(sequence)
     assert CHARGED.ginvt < CHARGED.probe < CHARGED.probe + CHARGED.overwrite
 
