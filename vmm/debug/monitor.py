@@ -4,19 +4,18 @@ Each command is one function and one row; its arguments are words, and nothing h
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from vmm.arch.cp0.fields import Register
-from vmm.arch.cp0.registers import EntryLo0
 from vmm.debug.explain import ACCESSES, explain
-from vmm.debug.guest import GuestView, TeView
-from vmm.debug.host import HostView
+from vmm.debug.ids import asids, mmids
 from vmm.debug.layout import PC, Row
 from vmm.debug.listing import listed
+from vmm.debug.tables import table
+from vmm.debug.tlbs import entries
 from vmm.debug.view import ADDRESS_MASK, View
 from vmm.debug.worlds import GUEST, HOST, Worlds
-from vmm.engine.cpu import TlbEntry
 from vmm.gdbstub.target import TargetError, ThreadId
 
 FEW_LINES, MOST_LINES = 8, 1000                             # of code
@@ -68,38 +67,15 @@ def show_exits(worlds: Worlds, view: View, words: list[str]) -> str:
 
 
 def show_tlb(worlds: Worlds, view: View, words: list[str]) -> str:
-    rows: list[tuple[str, ...]] = [("entry", "virtual", "size", "ASID", "GuestID", "even page", "odd page")]
-    for number, entry in enumerate(tlb_of(view)):
-        if not entry.ehinv and (entry.entry_lo0 | entry.entry_lo1) & ~EntryLo0.G.mask:
-            rows.append(_tlb_row(number, entry, view))
-    return table(rows) if len(rows) > 1 else "the TLB has no valid entries\n"
+    return entries(view)
 
 
-def tlb_of(view: View) -> Iterable[TlbEntry]:
-    if isinstance(view, TeView):
-        return [TlbEntry(e.entry_hi, e.page_mask, e.entry_lo0, e.entry_lo1)
-                for e in view.backend.guest(view.vcpu).tlb.entries]
-    if isinstance(view, GuestView):
-        return view.machine.cpus[max(view.vcpu.last_exec_cpu, 0)].guest_tlb
-    assert isinstance(view, HostView)
-    return view.cpu.tlb
+def show_asids(worlds: Worlds, view: View, words: list[str]) -> str:
+    return asids(worlds)
 
 
-def _tlb_row(number: int, entry: TlbEntry, view: View) -> tuple[str, ...]:
-    pair = entry.page_mask | 0x1FFF
-    shared = bool(entry.entry_lo0 & entry.entry_lo1 & EntryLo0.G.mask)
-    asid = "global" if shared else f"{entry.mmid or entry.entry_hi & view.machine.model.asid_mask:#04x}"
-    return (str(number), f"{entry.entry_hi & ~pair:#x}", f"{pair + 1 >> 11} KiB", asid, str(entry.guest_id),
-            _page(entry.entry_lo0), _page(entry.entry_lo1))
-
-
-def _page(entry_lo: int) -> str:
-    """Physical address, cache attribute, and the letters of what is set."""
-    lo = EntryLo0(entry_lo)
-    if not lo.V:
-        return "-"
-    marks = "".join(mark for mark, on in (("D", lo.D), ("r", lo.RI), ("x", lo.XI)) if on)
-    return f"{lo.PFN << 12:#x} C={lo.C} {marks}".rstrip()
+def show_mmids(worlds: Worlds, view: View, words: list[str]) -> str:
+    return mmids(worlds)
 
 
 def show_cp0(worlds: Worlds, view: View, words: list[str]) -> str:
@@ -137,14 +113,6 @@ def _value(kind: Callable[[int], object], number: int) -> str:
     return name if isinstance(name, str) else f"{number:#x}" if number > 9 else str(number)
 
 
-def table(rows: Iterable[Sequence[str]]) -> str:
-    """Columns, aligned to the left."""
-    cells = [list(row) for row in rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    return "".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n"
-                   for row in cells)
-
-
 def show_code(worlds: Worlds, view: View, words: list[str]) -> str:
     """From an address on, or from where the thread is."""
     address = number_of(words[0], 1 << 64) if words else view.registers()[PC]
@@ -180,6 +148,8 @@ COMMANDS: dict[str, Command] = {command.name: command for command in (
     Command("explain", "[host|guest [N]] [ADDRESS [load|store|fetch]]", "how an address is translated, and why so",
             show_translation),
     Command("tlb", "[host|guest [N]]", "entries of the TLB", show_tlb),
+    Command("asid", "", "ASIDs of the host: each CPU's, each address space's", show_asids),
+    Command("mmid", "", "MMIDs of the host: the allocator, each address space's", show_mmids),
     Command("disasm", "[host|guest [N]] [ADDRESS [COUNT]]", "instructions, from where it is", show_code),
     Command("cp0", "[host|guest [N]] [REGISTER...]", "CP0 registers with their fields", show_cp0),
 )}

@@ -4,6 +4,8 @@ Process 1 is the machine, with a thread a CPU; process 2 the virtual machine, wi
 """
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 from vmm.debug.guest import GuestView, guest_view
 from vmm.debug.host import HostView
 from vmm.debug.view import View
@@ -11,6 +13,7 @@ from vmm.engine.cpu import Cpu
 from vmm.gdbstub.target import TargetError, Thread, ThreadId
 from vmm.guest.hypervised import HypervisedSystem
 from vmm.guest.system import System
+from vmm.host.kernel.kernel import Kernel
 from vmm.host.kernel.scheduler import TIMER_LINE
 from vmm.kvm.vcpu import Vcpu
 
@@ -26,10 +29,19 @@ def vcpu_thread(number: int) -> ThreadId:
     return ThreadId(GUEST, number + 1)
 
 
+@runtime_checkable
+class HasKernel(Protocol):
+    """A system on whose machine our host kernel runs."""
+
+    @property
+    def kernel(self) -> Kernel: ...
+
+
 class Worlds:
     def __init__(self, system: System) -> None:
         self.system = system
         self.hypervised = system if isinstance(system, HypervisedSystem) else None
+        self.kernel: Kernel | None = system.kernel if isinstance(system, HasKernel) else None
         self.hosts = [HostView(system.machine, cpu) for cpu in system.machine.cpus]
         self.guests: list[GuestView] = []
         if self.hypervised is not None:

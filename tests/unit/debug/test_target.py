@@ -94,7 +94,7 @@ def test_looking_changes_nothing(mode: str) -> None:
             except MemoryFault:
                 pass
     for command in ("exits", "tlb host", "cp0 host", "disasm host 0x80100000", "explain host 0x1000 store",
-                    "explain 0x80100000 fetch", "explain"):
+                    "explain 0x80100000 fetch", "explain", *(() if mode == "bare" else ("asid",))):
         debugged.monitor(command)
     for thread in threads:
         values = debugged.read_registers(thread)
