@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vmm.arch.cp0.registers import Cause, Config, Config1, Config3, Config4, Config5, IntCtl, PageGrain, SRSCtl, Status
+from vmm.arch.cp0.registers import Cause, Config, Config1, Config3, Config4, Config5, IntCtl, SRSCtl, Status
 from vmm.arch.exceptions import ExcCode
 
 DEVICE_LINES = 0xFC00
@@ -13,7 +13,6 @@ COPROCESSOR_2 = 2 << 28 | ExcCode.CpU << 2
 
 NO_MEMORY = range(0x1000_0000, 0x2000_0000)
 """Physical addresses where a load that is not aligned goes on on QEMU's board; ours has memory at none of them."""
-WIDE_PFN = 0x3FF_C000_0000 | 0x3C00_0000
 REGISTER_BITS: dict[str, int] = {
     # Features that our models do not have (``CpuModel.not_modelled``), or have and QEMU's do not.
     "Config":    Config.MT.mask,
@@ -24,13 +23,12 @@ REGISTER_BITS: dict[str, int] = {
     "Config5":   sum(f.mask for f in (Config5.EVA, Config5.MVH, Config5.MRP, Config5.UFR, Config5.FRE, Config5.UFE,
                                       Config5.MSAEn, Config5.SBRI, Config5.CV, Config5.K)),
     "Status":    Status.CU1.mask | Status.FR.mask | Status.RE.mask | Status.Impl.mask,
-    "PageGrain": PageGrain.ELPA.mask,
     # VS exists with Config3.VInt or VEIC, shadow sets where SRSCtl.HSS says so; DESAVE is 64 bits wide on MIPS64.
     "IntCtl":    IntCtl.VS.mask | IntCtl.IPPCI.mask, "SRSCtl": SRSCtl.ESS.mask | SRSCtl.PSS.mask, "SRSMap": ~0,
     "DESAVE": ~0xFFFF_FFFF,
     "CDMMBase": ~0,                                    # QEMU has no device map
-    # QEMU has 36 bits of physical address while PageGrain.ELPA is clear; on the I6400, ours is as if it were set.
-    "EntryLo0":  WIDE_PFN, "EntryLo1": WIDE_PFN,
+    # QEMU's P5600 has 32 bits of physical address while PageGrain.ELPA is clear, ours 36 (volume III, EntryLo0: PFN).
+    "EntryLo0":  0x3C00_0000, "EntryLo1": 0x3C00_0000,
     # Watch: software cannot set Cause.WP where there are watch registers; how many, and which bits, is the core's own.
     "Cause":     Cause.WP.mask | IGNORED_IN_CAUSE, **dict.fromkeys(
         [f"Watch{part}{n}" for part in ("Lo", "Hi") for n in ("", 1, 2, 3)]
@@ -65,11 +63,6 @@ def _unmapped(address: int) -> int:
     return address & 0x1FFF_FFFF if address >> 30 == 0x3_FFFF_FFFE else -1
 
 
-def _is_large(address: int) -> bool:
-    """In xkphys, with a physical address of more than 36 bits."""
-    return address >> 62 == 2 and address & (1 << 59) - 1 >= 1 << 36
-
-
 def _exception_explained(kind: str, name: str, ours: dict[str, int], theirs: dict[str, int]) -> bool:
     """Registers that this exception leaves alone, or leaves UNPREDICTABLE, do not count."""
     code, in_slot = ours["Cause"] >> 2 & 31, ours["Cause"] >> 31 & 1
@@ -92,9 +85,6 @@ def _exception_explained(kind: str, name: str, ours: dict[str, int], theirs: dic
     if name.startswith("cache") and code in WITH_ADDRESS and theirs["Cause"] >> 2 & 31 == ExcCode.Sys:
         return True                                  # hit operations translate their address (volume II, CACHE)
     went_on = theirs["Cause"] >> 2 & 31 == ExcCode.Sys and ours["EPC"] != theirs["EPC"]
-    if code in (ExcCode.IBE, ExcCode.DBE) and theirs["Cause"] >> 2 & 31 in (ExcCode.AdEL, ExcCode.AdES) \
-            and _is_large(theirs["BadVAddr"]):
-        return True                                  # as with WIDE_PFN: to QEMU no physical address while ELPA is clear
     not_aligned = code in (ExcCode.AdEL, ExcCode.AdES) and ours["BadVAddr"] & 3
     if not_aligned and went_on and _unmapped(ours["BadVAddr"]) in NO_MEMORY:
         return True                                  # release 6: only memory takes what is not aligned

@@ -172,6 +172,8 @@ SPELLINGS = (
     _spelling("neg", r"(d?)sub(u?) (\$\d+),\$0,(.*)", r"\1neg\2 \3,\4",
               "an alias; binutils prints it even with -M no-aliases"),
     _spelling("dli", r"ori (\$\d+),\$0,(.*)", r"dli \1,\2", "an alias; binutils prints it even with -M no-aliases"),
+    _spelling("pause", r"sll \$0,\$0,0x5", "pause", "a name for this shift before release 6 (MD00087, PAUSE), and so an "
+              "alias in ours; binutils prints it even with -M no-aliases"),
     _spelling("lapc", r"addiupc (\$\d+),(-?\d+)", _address, "an alias; binutils prints it even with -M no-aliases"),
     _spelling("jalx", r"jalx 0x([0-9a-f]*)", lambda found, word, address: f"jalx {int(found[1], 16) | 1:#x}",
               "binutils shows the ISA mode as bit 0 of the target"),

@@ -23,6 +23,8 @@ from vmm.arch.cp0.cells import (
     RELEASE5,
     SEGMENT_REGISTERS,
     WALKER_REGISTERS,
+    WIDE_SEGMENT_REGISTERS,
+    WIDE_WALKER_REGISTERS,
     Cell,
     bits_of,
     entry_lo,
@@ -127,7 +129,7 @@ _5KEF = CpuModel(
 )
 
 _MIPS64R5_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **vz_registers(GuestCtl0.G1),
-    **tlb_registers(64), **entry_lo(0xC000_03FF_FFFF_FFFF),
+    **tlb_registers(64), **entry_lo(0xC000_03FF_FFFF_FFFF), **WIDE_SEGMENT_REGISTERS, **WIDE_WALKER_REGISTERS,
     PRId:      Cell(0x0001_0000),
     PageGrain: Cell(0, 0xE800_0000),
     HWREna:    Cell(0, 0x2000_000F),
@@ -138,9 +140,9 @@ _MIPS64R5_ROOT: dict[type[Register], Cell] = {**EVERY_CORE, **RELEASE5, **vz_reg
     Config:    Cell(0x8000_4482, Config.K0.mask),
     Config1:   Cell(without(0xFEA3_519B, Config1.WR, Config1.PC)),
     Config3:   Cell(bits_of(Config3.M, Config3.MSAP, Config3.BP, Config3.BI, Config3.VZ, Config3.ULRI, Config3.RXI,
-                            Config3.LPA, Config3.VInt)),
+                            Config3.LPA, Config3.VInt, Config3.PW, Config3.SC)),
     Config4:   Cell(0xC0FC_0000),
-    Config5:   Cell(Config5.LLB.mask, bits_of(Config5.MSAEn, Config5.UFE, Config5.FRE, Config5.UFR)),
+    Config5:   Cell(Config5.LLB.mask, bits_of(Config5.K, Config5.CV, Config5.MSAEn, Config5.UFE, Config5.FRE, Config5.UFR)),
     XContext:  Cell(0, ALL_ONES & -1 << 48 - 7),
     KScratch4: Cell(0, ALL_ONES),
     KScratch5: Cell(0, ALL_ONES),
@@ -152,9 +154,7 @@ _MIPS64R5 = CpuModel(
     description="MIPS64 release 5 core with VZ, after no chip: caches of a generic MIPS64 release 2 core, "
                 "the 48-bit addresses of an I6400, 8-bit GuestIDs, 64 TLB entries each for root and guest; its FPU has "
                 "paired single and both NaN and ABS encodings, chosen in FCSR, legacy after reset",
-    not_modelled=(*_NEVER, _NO_CM, *_VZ_NEVER, "segmentation control, EVA (Config3.SC, Config5.EVA)",
-                  "page-table walker (Config3.PW)", "MAAR (Config5.MRP)",
-                  "PageGrain.ELPA: 48-bit physical addresses are always on"),
+    not_modelled=(*_NEVER, _NO_CM, *_VZ_NEVER, "a page-table walker for guests", "EVA (Config5.EVA)", "MAAR (Config5.MRP)"),
     release=5, bits=64, ases=frozenset({"VZ", "TLBINV", "LLB", "MSA", "PS"}), tlb_entries=64, guest_tlb_entries=64,
     segbits=48, pabits=48, root=_MIPS64R5_ROOT, guest=guest_of(_MIPS64R5_ROOT),
     fir=0x30F7_0000, fcsr_writable=Fcsr.LEGACY_WRITABLE | Fcsr.NAN2008 | Fcsr.ABS2008,

@@ -27,6 +27,7 @@ from vmm.arch.exceptions import ExcCode
 from vmm.engine.cpu import TlbEntry
 
 KSEG0 = 0xFFFF_FFFF_8000_0000
+XKPHYS = 0x9800_0000_0000_0000
 TABLES = (0x1_0000, 0x1_4000, 0x1_8000)
 CODE = 0x4000
 GRAIN = 0xC800_0000
@@ -44,14 +45,18 @@ class Shape:
     huge: bool
     dph: bool
     psn: int
+    wide: bool = False
+    """Pointers of 64 bits (PWSize.PS)."""
+    asked: int = 0
+    """PWCtl.XU, XS and XK: regions with 64-bit addressing."""
 
     def put(self, rig: Rig) -> None:
         (gdi, gdw), (udi, udw), (mdi, mdw) = self.levels
         root = rig.cpu.root
         root[PWBase] = sign_extended(KSEG0 + self.base)
         root[PWField] = gdi << 24 | udi << 18 | mdi << 12 | self.pti << 6 | self.ptei
-        root[PWSize] = gdw << 24 | udw << 18 | mdw << 12 | self.ptw << 6 | self.ptew
-        root[PWCtl] = PWCtl.PWEn.mask | self.dph << 7 | self.huge << 6 | self.psn
+        root[PWSize] = PWSize.PS.at(self.wide) | gdw << 24 | udw << 18 | mdw << 12 | self.ptw << 6 | self.ptew
+        root[PWCtl] = PWCtl.PWEn.mask | self.asked | self.dph << 7 | self.huge << 6 | self.psn
 
 
 Pair = tuple[int, int, int]                            # PageMask, EntryLo0, EntryLo1
@@ -60,11 +65,11 @@ Pair = tuple[int, int, int]                            # PageMask, EntryLo0, Ent
 class Plain:
     """A walker in the words of the manual: it takes the tables from RAM, or gives up."""
 
-    def __init__(self, rig: Rig, shape: Shape) -> None:
-        self.rig, self.shape = rig, shape
+    def __init__(self, rig: Rig, shape: Shape, *, xkphys: bool = False) -> None:
+        self.rig, self.shape, self.xkphys = rig, shape, xkphys
 
     def load(self, address: int, size: int) -> int:
-        physical = address - KSEG0
+        physical = address - (XKPHYS if self.xkphys and address < KSEG0 else KSEG0)
         if address % size or not 0 <= physical < 0x4_0000:
             raise LookupError
         return self.rig.get(physical, size)
@@ -75,11 +80,14 @@ class Plain:
 
     def walk(self, va: int) -> Pair | None:
         s = self.shape
-        if not any(width for _, width in s.levels) or s.ptew > 1:
+        if not any(width for _, width in s.levels) or s.ptew > (0 if s.wide else 1):
             return None
-        leaf = 4 << s.ptew
-        directory = leaf if s.huge else 4
-        table, va = KSEG0 + s.base, va & 0xFFFF_FFFF     # what lies above bit 31 indexes as zero
+        pointer = 8 if s.wide else 4
+        leaf = pointer << s.ptew
+        directory = leaf if s.huge else pointer
+        table = KSEG0 + s.base
+        if self.rig.cpu.model.bits == 32:
+            va &= 0xFFFF_FFFF                            # what lies above bit 31 indexes as zero
         try:
             for index, width in s.levels:
                 if width:
@@ -87,7 +95,7 @@ class Plain:
                     word = self.load(at, directory)
                     if s.huge and word >> s.psn & 1:
                         return self.huge_page(at, word, index, leaf)
-                    table = sign_extended(word)
+                    table = word if directory == 8 and self.rig.cpu.model.bits == 64 else sign_extended(word)
             pair = table | (va >> s.pti & (1 << s.ptw) - 1) // 2 * 2 * leaf
             low, high = (self.entry_lo(self.load(pair | half * leaf, leaf), leaf) for half in range(2))
         except LookupError:
@@ -127,15 +135,15 @@ def fill_tables(r: Random, rig: Rig) -> None:
         rig.put(at, 4, word)
 
 
-def ready(engine: str, big_endian: bool = False) -> Rig:
-    rig = fresh(engine, "P5600", big_endian)
+def ready(engine: str, big_endian: bool = False, core: str = "P5600") -> Rig:
+    rig = fresh(engine, core, big_endian)
     rig.cpu.root[EBase], rig.cpu.root[PageGrain] = sign_extended(0x8002_0000), GRAIN
     return rig
 
 
-def touch(rig: Rig, va: int) -> ExcCode | None:
+def touch(rig: Rig, va: int, status: int = 0) -> ExcCode | None:
     """Load from an address in kernel mode; the exception."""
-    rig.cpu.root[Status] = 0
+    rig.cpu.root[Status] = status
     rig.cpu.gpr[8] = va
     rig.cpu.pc = KSEG0 + CODE
     rig.cpu.refresh()
@@ -174,6 +182,65 @@ def test_the_walker_writes_what_a_plain_walker_finds(engine: str, big_endian: bo
         assert code is (ExcCode.TLBL if not half & 2 else ExcCode.TLBRI if half >> 63 else code)
         assert rig.cpu.root[PageMask] == rig.cpu.root[EntryLo0] == 0
     assert found > 40
+
+
+WIDE = Status.KX.mask | Status.SX.mask | Status.UX.mask
+REGIONS = {0: PWCtl.XU, 1: PWCtl.XS, 3: PWCtl.XK}
+"""By the two highest bits of an address."""
+
+
+def any_wide_shape(r: Random) -> Shape:
+    pti, ptw = r.choice((12, 14)), r.choice((3, 4))
+    mdi = pti + ptw
+    udi, gdi = r.choice(((30, 39), (mdi + 3, 28), (32, 44)))
+    levels = ((gdi, r.choice((0, 3, 4))), (udi, r.choice((0, 2))), (mdi, r.choice((0, 2, 4))))
+    return Shape(TABLES[0], levels, pti, ptw, r.choice((6, 7, 8, 34)), r.choice((0, 0, 0, 1)),
+                 gdi < 30 and r.random() < 0.5, r.random() < 0.5, r.choice((6, 9, 3)), True,
+                 sum(f.mask for f in REGIONS.values() if r.random() < 0.8))
+
+
+def fill_wide_tables(r: Random, rig: Rig) -> None:
+    for at in range(TABLES[0], TABLES[2] + 0x1000, 8):
+        pointer = r.choice((KSEG0, XKPHYS)) + r.choice(TABLES)
+        page = r.randrange(0x40) << 6 + r.choice((6, 7, 8)) | r.getrandbits(14)
+        rig.put(at, 8, r.choices((pointer, page, r.getrandbits(64)), (6, 3, 1))[0])
+
+
+@pytest.mark.parametrize("core", ["I6400", "MIPS64R5-generic"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_wide_walker_writes_what_a_plain_one_finds(engine: str, core: str) -> None:
+    """Pointers of 64 bits, addresses of four regions, of which the walker serves those it is asked to."""
+    r, found, passed = Random(6), 0, 0
+    rig = ready(engine, core=core)
+    for n in range(300):
+        if n % 30 == 0:
+            fill_wide_tables(r, rig)
+        rig.code(CODE, "lb $9, 0($8)")
+        rig.cpu.tlb.clear()
+        region, shape = r.choice((0, 1, 3)), any_wide_shape(r)
+        va, wide = region << 62 | r.getrandbits(47), r.random() < 0.8
+        if not wide:
+            va = sign_extended(r.choice((0x1000_0000, 0xC000_0000)) | r.getrandbits(28))
+        shape.put(rig)
+        rig.cpu.root[EntryHi] = 0x33
+        asked = not wide or shape.asked & REGIONS[region].mask
+        status = WIDE if wide else Status.KX.mask if va >> 63 == 0 else 0
+        expected = Plain(rig, shape, xkphys=status != 0).walk(va) if asked else None
+        code = touch(rig, va, status)
+        written = [entry for entry in rig.cpu.tlb if not entry.ehinv]
+        if expected is None:
+            assert written == [] and code is ExcCode.TLBL
+            passed += not asked
+            continue
+        found += 1
+        mask, lo0, lo1 = expected
+        under = mask >> 7 & ~0x3F
+        assert len(written) == 1, (shape, hex(va))
+        entry, shared, small = written[0], lo0 & lo1 & 1, 3 << 62 | 0x3FFF_FFFF
+        assert entry.page_mask == mask
+        assert (entry.entry_lo0, entry.entry_lo1) == tuple(lo & small & ~1 & ~under | shared for lo in (lo0, lo1))
+        assert entry.entry_hi == va & rig.cpu.model.vpn_mask & ~(mask | 0x1FFF) | 0x33
+    assert found > 60 and passed > 20
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -222,3 +289,19 @@ def test_an_entry_may_be_written_again_in_its_place(engine: str) -> None:
     rig.cpu.refresh()
     rig.run_to(1)
     assert rig.cpu.pc == KSEG0 + CODE + 4 and rig.cpu.tlb[5].entry_lo0 == 0x246
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("core", ["MIPS64R5-generic", "I6400"])
+def test_release_6_takes_no_index_inside_a_page(engine: str, core: str) -> None:
+    rig = ready(engine, core=core)
+    rig.code(CODE, "dmtc0 $8, $5, 6", "dmfc0 $9, $5, 6")
+    whole, reset = 0x3F_3FFF_FFFF, 0x0C30_C302
+    for offered, kept in ((0x2A_0C71_D306 | 12 << 32, False), (30 << 24 | 21 << 18 | 21 << 12 | 12 << 6 | 8, True),
+                          (12 << 32 | 30 << 24 | 11 << 18 | 21 << 12 | 12 << 6 | 8, True),
+                          (12 << 32 | 30 << 24 | 21 << 18 | 21 << 12 | 12 << 6 | 1, True)):
+        rig.cpu.root[PWField], rig.cpu.root[Status], rig.cpu.gpr[8] = reset, 0, offered
+        rig.cpu.pc = KSEG0 + CODE
+        rig.cpu.refresh()
+        rig.run_to(rig.cpu.ticks + 2)
+        assert rig.cpu.gpr[9] == (reset if kept and core == "I6400" else offered & whole)

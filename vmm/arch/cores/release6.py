@@ -13,6 +13,8 @@ from vmm.arch.cp0.cells import (
     FTLB,
     FTLB_SHAPE,
     RELEASE5,
+    WIDE_SEGMENT_REGISTERS,
+    WIDE_WALKER_REGISTERS,
     Cell,
     bits_of,
     entry_lo,
@@ -66,8 +68,7 @@ VTLB_AND_FTLB = 4
 CM_AT = 0x1FBF_8000
 """Where the registers of the coherence manager are."""
 NOT_YET = ("microMIPS (Config3.ISA)",)
-WIDE_NOT_YET = ("page-table walker (Config3.PW)", "segmentation control (Config3.SC)",
-                "PageGrain.ELPA: 48-bit physical addresses are always on")
+WIDE_NOT_YET = ("a page-table walker for guests", "EVA (Config5.EVA)")
 CPS_NOT_YET = ("an FTLB that the VPs of a core share", "more than one cluster",
                "watchdog, EIC mode and NMI of the global interrupt controller")
 
@@ -93,8 +94,10 @@ _MIPS32R6 = CpuModel(
     guest={},
 )
 
+_CONFIG5 = bits_of(Config5.SBRI, Config5.K, Config5.CV, Config5.MSAEn, *FRE)
 _I6400_ROOT: dict[type[Register], Cell] = {**RELEASE6, **release6_tlb_registers(16, FTLB),
-    **entry_lo(0xC000_03FF_FFFF_FFFF), **maars(48), **vz_registers(GuestCtl0.G1),
+    **entry_lo(0xC000_03FF_FFFF_FFFF), **WIDE_SEGMENT_REGISTERS, **WIDE_WALKER_REGISTERS, **maars(48),
+    **vz_registers(GuestCtl0.G1),
     GuestCtl1: Cell(0, bits_of(GuestCtl1.RID, GuestCtl1.ID)),
     PRId:      Cell(0x0001_A900),
     VPControl: Cell(0),
@@ -105,17 +108,17 @@ _I6400_ROOT: dict[type[Register], Cell] = {**RELEASE6, **release6_tlb_registers(
     EBase:     Cell(sign_extended(0x8000_0000), ALL_ONES & ~0x7FF),
     Config:    Cell(without(0x8000_4882, Config.MT) | Config.MT.at(VTLB_AND_FTLB), Config.K0.mask),
     Config1:   Cell(without(0x9EAB_558B, Config1.WR)),
-    Config3:   Cell(0xBC00_30A0 | Config3.VZ.mask),
+    Config3:   Cell(0xBC00_30A0 | bits_of(Config3.VZ, Config3.PW, Config3.SC)),
     CMGCRBase: Cell(CM_AT >> 4),
     Config4:   Cell(0xF0FC_0000 | FTLB_SHAPE, Config4.FTLBPageSize.mask),
-    Config5:   Cell(0x0000_2098, bits_of(Config5.SBRI, Config5.MSAEn, *FRE)),
+    Config5:   Cell(0x0000_2098, _CONFIG5),
     XContext:  Cell(0, ALL_ONES & -1 << 48 - 7),
 }
 
 _I6500_ROOT: dict[type[Register], Cell] = {**_I6400_ROOT,
     PRId:        Cell(0x0001_B000),
     MemoryMapID: Cell(0, 0xFFFF),
-    Config5:     Cell(0x0001_8098 | Config5.CRCP.mask, bits_of(Config5.SBRI, Config5.MSAEn, Config5.MI, *FRE)),
+    Config5:     Cell(0x0001_8098 | Config5.CRCP.mask, _CONFIG5 | Config5.MI.mask),
 }
 _WIDE_ASES = frozenset({"VZ", "TLBINV", "LLB", "VP", "MSA"})
 

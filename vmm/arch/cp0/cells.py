@@ -153,6 +153,12 @@ SEGMENT_REGISTERS: dict[type[Register], Cell] = {
     SegCtl2: Cell(0x003A_043A, _SEGMENT_BITS & ~0x0200_0200),         # of 1 GiB: one address bit fewer
 }
 """Segmentation control on a 32-bit core (Config3.SC)."""
+WIDE_SEGMENT_REGISTERS: dict[type[Register], Cell] = {
+    SegCtl0: Cell(0x0020_0010, 0xFE7F_FE7F),
+    SegCtl1: Cell(0x0003_0002, 0xFE7F_FE7F | SegCtl1.XAM.mask),
+    SegCtl2: Cell(0x003A_043A, 0xFC7F_FC7F | SegCtl2.XR.mask),
+}
+"""The same on a 64-bit core, which can also open parts of xkphys."""
 WALKER_REGISTERS: dict[type[Register], Cell] = {
     PWBase:  Cell(0, ALL_ONES),
     PWField: Cell(2, 0x3FFF_FFFF),
@@ -160,6 +166,13 @@ WALKER_REGISTERS: dict[type[Register], Cell] = {
     PWCtl:   Cell(0, bits_of(PWCtl.PWEn, PWCtl.DPH, PWCtl.HugePg, PWCtl.PSn)),
 }
 """The page-table walker of a 32-bit core (Config3.PW)."""
+WIDE_WALKER_REGISTERS: dict[type[Register], Cell] = {
+    PWBase:  Cell(0, ALL_ONES),
+    PWField: Cell(0x0C30_C302, bits_of(*PWField.fields)),
+    PWSize:  Cell(0x40, bits_of(*PWSize.fields)),
+    PWCtl:   Cell(0, bits_of(*PWCtl.fields)),
+}
+"""That of a 64-bit core, of release 5 or later: it can have a level more, pointers of 64 bits, and serve xkseg."""
 
 _ROOT_ONLY_BITS: dict[type[Register], int] = {
     # What MTGC0 changes and the guest itself cannot: all that hardware sets, so that a guest can be moved.

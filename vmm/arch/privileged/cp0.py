@@ -221,8 +221,8 @@ def adjust(m: AnyMachine, base: AnyMachine, index: AnyMachine, value: AnyMachine
         refused = (m.select((grain & PageGrain.RIE.mask) == 0, m.const(1).shl(RI_BIT), 0)
                    | m.select((grain & PageGrain.XIE.mask) == 0, m.const(1).shl(XI_BIT), 0))
         offered.value = offered.value & ~refused
-        small = (m.state.core64 == 0) & ~file.on(PageGrain.ELPA)       # no PFNX without ELPA (mips.md 2)
-        offered.value = m.select(small, offered.value & (IN_ENTRY_LO | 3 << XI_BIT), offered.value)
+        for _ in m.when(~file.on(PageGrain.ELPA)):     # no PFNX (mips.md 2)
+            offered.value = offered.value & (IN_ENTRY_LO | 3 << XI_BIT)
     for _ in m.when((index == PWField.index) & (m.state.core64 == 0) & ((value & LONG_PTEI) != 0)):
         kept = file[PWField] & PWField.PTEI.mask       # of entries of 32 bits: 32 and more is not taken (mips.md 2)
         offered.value = offered.value & ~PWField.PTEI.mask | kept
@@ -258,6 +258,8 @@ def kept_by_release6(m: AnyMachine, base: AnyMachine, index: AnyMachine, value: 
         result.value = result.value & ~(narrow | narrow.shr(1))
     for _ in m.when((index == EntryHi.index) & (m.state.core64 != 0) & (value.shr(62) == 2)):
         result.value = offered & ~EntryHi.R.mask | (old & EntryHi.R.mask)
+    for _ in m.when((index == PWField.index) & (m.call(beyond_walker, value) != 0)):
+        result.value = old                             # all of it is dropped (Linux, arch/mips/mm/tlbex.c)
     size = m.slot(m.flag(base == GUEST_FILE) + OFFSET["vtlb_size"])
     for _ in m.when((index == Wired.index) & ~(value & Wired.Wired.mask).below(size)):
         result.value = old
@@ -265,6 +267,16 @@ def kept_by_release6(m: AnyMachine, base: AnyMachine, index: AnyMachine, value: 
     greatest = asked == PageMask.Mask.mask             # all ones: to learn the largest there is
     for _ in m.when((index == PageMask.index) & (offered != asked) & ~greatest):
         result.value = old
+    return result.value
+
+
+def beyond_walker(m: AnyMachine, value: AnyMachine) -> AnyMachine:
+    """1 if a field of PWField is less than the walker takes: bits of an offset in a page as an index, RI and XI beyond an
+    entry's end."""
+    result = m.var(m.const(0))
+    for field in (PWField.BDI, PWField.GDI, PWField.UDI, PWField.MDI, PWField.PTI, PWField.PTEI):
+        least = 2 if field is PWField.PTEI else 12
+        result.value = result.value | m.flag((value.shr(field.low) & field.mask >> field.low).below(m.const(least)))
     return result.value
 
 
@@ -298,7 +310,7 @@ def put(m: AnyMachine, base: AnyMachine, index: AnyMachine, new: AnyMachine, off
     for _ in m.when((index == MAAR.index) & (base == ROOT_FILE)):
         m.set_slot(m.root.get(MAARI.INDEX) + OFFSET["maar"], new)
     segments = ~index.below(m.const(SegCtl0.index)) & index.below(m.const(SegCtl2.index + 1))
-    for _ in m.when(segments | (index == CDMMBase.index)):
+    for _ in m.when(segments | (index == CDMMBase.index) | (index == PageGrain.index)):
         m.forget_every_page()
     for _ in m.when(m.call(is_link, base, index) != 0):
         m.state.llbit = new & LLAddr.LLB.mask

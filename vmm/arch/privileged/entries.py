@@ -188,8 +188,7 @@ def entry_lo_bits(m: AnyMachine, base: AnyMachine, rie: int, xie: int) -> AnyMac
     grain = File(m, base)[PageGrain]
     refused = (m.select((grain & PageGrain.RIE.mask) == 0, m.const(1).shl(rie), 0)
                | m.select((grain & PageGrain.XIE.mask) == 0, m.const(1).shl(xie), 0))
-    small = (m.state.core64 == 0) & ((grain & PageGrain.ELPA.mask) == 0)       # no PFNX
-    high = m.select(small, 0x3FFF_FFFF | 3 << rie - 1, m.const(-1))
+    high = m.select((grain & PageGrain.ELPA.mask) == 0, 0x3FFF_FFFF | 3 << rie - 1, m.const(-1))       # no PFNX
     return m.slot(OFFSET["root_writable"] + EntryLo0.index) & ~refused & high
 
 

@@ -5,13 +5,15 @@ layout there, where software cannot see it.  Cacheability is not modelled, so a 
 """
 from __future__ import annotations
 
-from vmm.arch.cp0.registers import SegCtl1, SegCtl2, Status
+from vmm.arch.cp0.registers import PageGrain, SegCtl1, SegCtl2, Status
 from vmm.arch.privileged.mode import KERNEL
 from vmm.arch.rows import AnyMachine
 
 DIRECT, MAPPED, ERROR = 0, 1, 2
 """What an address is."""
 XKPHYS_ADDRESS = (1 << 59) - 1
+BEYOND_SMALL = (1 << 59) - (1 << 36)
+"""No bits of physical addresses while PageGrain.ELPA is clear."""
 XKPHYS_REGION, XKSEG_REGION = 2, 3
 
 ACCESS_MODES: tuple[tuple[str, str], ...] = (
@@ -89,6 +91,7 @@ def xkphys(m: AnyMachine, va: AnyMachine, privilege: AnyMachine) -> AnyMachine:
     needs = m.select((m.const(NEEDS_KX).shr(mode) & 1) != 0, 2,
                      m.select((m.const(NEEDS_SX).shr(mode) & 1) != 0, m.const(1), m.const(0)))
     enabled = (m.cp0[Status].shr(Status.UX.low).shr(needs) & 1) != 0
-    in_range = (va & s.physical_excess) == 0
+    excess = m.select(m.cp0.on(PageGrain.ELPA), s.physical_excess, s.physical_excess | BEYOND_SMALL)
+    in_range = (va & excess) == 0
     s.unmapped = va & XKPHYS_ADDRESS
     return m.select(enabled & in_range, m.call(by_mode, mode, privilege, m.const(0)), ERROR)

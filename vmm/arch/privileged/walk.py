@@ -29,7 +29,7 @@ def refill(m: AnyMachine, base: AnyMachine, va: AnyMachine, guest_id: AnyMachine
     at = m.var(m.const(0))
     sizes = file[PWSize]
     any_level = (sizes & (PWSize.GDW.mask | PWSize.UDW.mask | PWSize.MDW.mask)) != 0
-    small_entries = file.get(PWSize.PTEW).below(m.const(2))
+    small_entries = (file.get(PWSize.PTEW) + file.get(PWSize.PS)).below(m.const(2))    # of 4 or 8 bytes
     for _ in m.when(file.on(PWCtl.PWEn) & any_level & small_entries & (m.call(region_enabled, base, va) != 0)):
         running, guest = s.base, s.in_guest
         s.base = base                                  # the tables are this context's, in its kernel's addresses
