@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from tests.gdb.session import target
-from vmm.arch.cp0.registers import EntryHi, Status
+from vmm.arch.cp0.registers import EntryHi, PageGrain, Status
 from vmm.debug import DebugTarget
 from vmm.engine.cpu import TlbEntry
 from vmm.gdbstub.target import TargetError
@@ -65,6 +65,8 @@ def test_what_lies_at_the_physical_address(access: str, expected: str) -> None:
     (0, "0x4000000000001000", "region xsseg, wants Status.SX, which is 0; for kernel: address error"),
     (Status.KX.mask, "0xc000000000001000", "region xkseg, wants Status.KX, which is 1; for kernel: mapped, so the TLB is "
                                            "asked"),
+    (Status.KX.mask, "0x9800002000001000", "region xkphys, cacheability 3, access mode UK, wants Status.KX, which is 1, "
+                                           "it is beyond PABITS; for kernel: address error"),
     (Status.KX.mask, "0x9800000000001000", "region xkphys, cacheability 3, access mode UK, wants Status.KX, which is 1; "
                                            "for kernel: not mapped, physical 0x1000"),
     (Status.ERL.mask, "0x1000", "segment useg, access mode MUSK of SegCtl2.CFG5, whose EU counts as Status.ERL=1; for "
@@ -74,6 +76,15 @@ def test_segments_are_told_with_the_bits_that_decide(status: int, address: str, 
     debugged = target("bare", "5KEf")
     debugged.system.machine.cpus[0].root[Status] = status
     assert expected in lines(debugged, f"explain {address}")
+
+
+def test_the_size_of_physical_addresses_is_told_where_it_can_be_chosen() -> None:
+    debugged = bare("MIPS64R5-generic")
+    root = debugged.system.machine.cpus[0].root
+    root[Status] = Status.KX.mask
+    assert "it is beyond 36 bits, as PageGrain.ELPA=0;" in debugged.monitor("explain 0x9800002000001000")
+    root[PageGrain] = PageGrain.ELPA.mask
+    assert "not mapped, physical 0x2000001000" in debugged.monitor("explain 0x9800002000001000")
 
 
 @pytest.mark.parametrize("cpu", ["P5600", "MIPS64R5-generic"])

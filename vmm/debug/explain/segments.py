@@ -5,10 +5,10 @@ What comes of it is the architecture's answer (``Stage``); this names the regist
 from __future__ import annotations
 
 from vmm.arch.cp0.fields import Bits
-from vmm.arch.cp0.registers import Config, Debug, SegCtl0, SegCtl1, SegCtl2, Status
+from vmm.arch.cp0.registers import Config, Debug, PageGrain, SegCtl0, SegCtl1, SegCtl2, Status
 from vmm.arch.privileged.mode import KERNEL
 from vmm.arch.privileged.names import File
-from vmm.arch.privileged.segments import ACCESS_MODES, DIRECT, MAPPED, NEEDS_KX, NEEDS_SX
+from vmm.arch.privileged.segments import ACCESS_MODES, BEYOND_SMALL, DIRECT, MAPPED, NEEDS_KX, NEEDS_SX
 from vmm.arch.state import GUEST_FILE, ROOT_FILE
 from vmm.debug.explain.look import Stage
 from vmm.engine.numbers import Numbers
@@ -93,4 +93,6 @@ def _xkphys(state: State, file: File, va: int) -> str:
              f"wants Status.{needs.name}, which is {int(file.get(needs))}"]
     if va & state.physical_excess:
         facts.append("it is beyond PABITS")
+    elif va & BEYOND_SMALL and not file.get(PageGrain.ELPA):
+        facts.append("it is beyond 36 bits, as PageGrain.ELPA=0")
     return ", ".join(facts) + f"; for {PRIVILEGES[state.priv]}"
