@@ -146,6 +146,30 @@ EXPLAIN = (
     Option("--cpu-number", natural,  0,       "of which CPU, or of the guest's which vCPU (default: 0)", "N"),
     *(option for option in RUN if option.flags not in NOT_EXPLAINED),
 )
+HOST = (
+    Option("PROGRAM",     str,      None,     "statically linked ELF executable of Linux for MIPS, o32 or n64"),
+    Option("ARGS",        str,      None,     "its arguments; after -- they may begin with a dash", count="*"),
+    Option("--cpu",       str,      None,     "CPU model, see vmm info cpus (default: one that fits the program)", "MODEL"),
+    Option("--host-cpus", positive, 1,        "CPUs of the machine", "N"),
+    Option("--mmids",     None,     False,    "address spaces have global ids (MMIDs) and are invalidated by GINVT, where the "
+                                              "CPUs can; else ASIDs and interrupts"),
+    Option("--exec",      str,      None,     "another program, which execve finds by this name; again for more", "PROGRAM",
+                                              repeats=True, name="others"),
+    Option("--env",       str,      None,     "a variable of the environment; again for more", "NAME=VALUE", repeats=True),
+    Option("--stdin",     str,      None,     "a file that is standard input (default: empty)", "FILE"),
+    Option("--quantum",   positive, 50_000,   "instructions that a CPU executes before the next has its turn (default: 50K)",
+                                              "N"),
+    Option("--seed",      natural,  0,        "another interleaving of the CPUs, and other random numbers for programs, for "
+                                              "each number; the same for the same", "N"),
+    Option("-m --memory", str,      "64M",    "memory of the machine (default: 64M)", "SIZE"),
+    Option("--max-insns", positive, None,     "end, with status 124, after so many instructions", "N"),
+    Option("--timeout",   seconds,  None,     "end, with status 124, after so many seconds of real time", "S"),
+    Option("--stats",     None,     False,    "print instructions, system calls, faults and flushes at the end, to standard "
+                                              "error"),
+    Option("--json",      None,     False,    "print one JSON object, output included, and nothing else"),
+    Option("--engine",    str,      "native", "native: compiled; reference: plain Python, slow",
+                                              choices=("native", "reference")),
+)
 CODE = (
     Option("--cpu",        str,      "P5600",    "CPU model whose instructions to use", "MODEL"),
     Option("--base",       address,  0x80100000, "address of the first word (default: 0x80100000)", "ADDRESS"),
@@ -170,6 +194,7 @@ VERBS: dict[str, Verb] = {verb.name: verb for verb in (
     Verb("run",    "vmm.cli.run",    "run a guest: an ELF image, or the bundled one", RUN),
     Verb("explain", "vmm.cli.explain", "say how an address is translated, and why so, at the start of a run or where "
                                        "a limit such as --until ends it", EXPLAIN),
+    Verb("host",   "vmm.cli.host",   "run Linux programs on the host kernel, without a guest", HOST),
     Verb("asm",    "vmm.cli.asm",    "assemble a file",                               ASM),
     Verb("disasm", "vmm.cli.disasm", "disassemble words or an ELF executable",        DISASM),
     Verb("info",   "vmm.cli.info",   "list what there is to choose from",             INFO),

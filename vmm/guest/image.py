@@ -57,10 +57,13 @@ SYMBOL_LAYOUT = {32: "IIIBBH", 64: "IBBHQQ"}                # st_name first in b
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """``memory_size`` bytes at ``address``: ``data``, then zeros."""
+    """``memory_size`` bytes at ``address``: ``data``, then zeros.  ``offset``: of ``data`` in the file; ``flags``: who may do
+    what there, p_flags."""
     address: int
     data: bytes
     memory_size: int
+    offset: int = 0
+    flags: int = 7
 
     @property
     def end(self) -> int:
@@ -90,6 +93,16 @@ class Image:
     @property
     def endian(self) -> str:
         return "big" if self.big_endian else "little"
+
+    @property
+    def program_headers(self) -> tuple[int, int, int]:
+        """For a program that looks at its own: their address in memory, or 0; the size of one; their number."""
+        order = ">" if self.big_endian else "<"
+        wide = self.bits == 64
+        at, = struct.unpack_from(order + ("Q" if wide else "I"), self.raw, 32 if wide else 28)
+        size, number = struct.unpack_from(order + "HH", self.raw, 54 if wide else 42)
+        here = (s.address + at - s.offset for s in self.segments if s.offset <= at < s.offset + len(s.data))
+        return next(here, 0), size, number
 
     def address_of(self, name: str) -> int | None:
         """The address of the first symbol of this name."""
@@ -198,7 +211,7 @@ def _segments(path: str, elf: ELFFile, raw: bytes, bits: int) -> Iterator[Segmen
                               "relink it")
         if size:
             address = sign_extended(header["p_vaddr"]) if bits == 32 else header["p_vaddr"]
-            yield Segment(address, raw[start:start + stored], size)
+            yield Segment(address, raw[start:start + stored], size, start, header["p_flags"])
 
 
 def _check_segments(path: str, segments: tuple[Segment, ...], entry: int) -> None:

@@ -19,7 +19,7 @@ from vmm.arch.cp0.registers import (
     Status,
 )
 from vmm.host.kernel.contexts import asid_offset
-from vmm.host.kernel.layout import CALL_FRAME, RESUME_HOST, TI_CPU, CodePlan, Door, PtRegs
+from vmm.host.kernel.layout import CALL_FRAME, RESUME_HOST, TI_CPU, USER_MODE, CodePlan, Door, PtRegs
 from vmm.host.kernel.refill import K0, K1, emit_refill, emit_save_k
 from vmm.host.kernel.uasm import Assembly
 from vmm.host.kernel.vcpu_block import VcpuLayout
@@ -29,8 +29,6 @@ BLOCK_BYTES = 0x4000
 
 COMMON_EXIT = 0x2000
 VECTORS = 8
-USER_MODE = 0x10
-"""Status.KSU of user mode, in place."""
 
 _CALLEE_SAVED = (*range(16, 24), *range(28, 32))
 _GUEST_SAVED = (*range(26), *range(28, 32))

@@ -1,7 +1,7 @@
 """The host kernel: boots the CPUs, owns memory and tasks, and places the code that runs where C is not enough.
 
-Low memory: the exception vectors at 0 (any exception of the host itself is a defect of ours, so they are doors), then
-the few helpers that generated code calls.  Invariant: everything the MIPS code reads is in simulated RAM; everything
+Low memory: the exception vectors at 0 (``traps``), the few helpers that generated code calls, where each CPU finds its page
+directory and its stack, and the rest of the vectors' code.  Invariant: everything the MIPS code reads is in simulated RAM; everything
 else is here.  (rows HM-5, HM-52, EN-1..EN-3, VZ-4; mips.md 5.2)
 """
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from vmm.arch.cp0.fields import Register
 from vmm.arch.cp0.registers import (
+    EPC,
     Cause,
     Compare,
     Config,
@@ -61,11 +62,14 @@ from vmm.host.kernel.scheduler import IPI_LINE, TIMER_LINE, Scheduler
 from vmm.host.kernel.steps import Call, Program, Step, drain
 from vmm.host.kernel.tasks import Body, Task, Wait, Want
 from vmm.host.kernel.tlb import HostTlb
+from vmm.host.kernel.traps import emit_entry, emit_vectors
 from vmm.host.kernel.uasm import Assembly, Code
 from vmm.host.machine.turns import QUANTUM_TICKS
 
 HELPERS = 0x400
 PGD_CURRENT = 0x800
+KERNEL_SP = 0xA00
+ENTRY = 0xC00
 RESERVED = 0x1000
 RA, SP, GP, V0, A0, A1 = 31, 29, 28, 2, 4, 5
 CACHED_COHERENCY = 3
@@ -115,6 +119,7 @@ class Kernel:
         self.symbols: dict[str, int] = {}
         self.code: list[Code] = []
         self.plan = self._place_helpers()
+        self._place_vectors()
         self.scheduler = Scheduler(self.cpus, self.ns_per_tick, is_budget=is_stop("BUDGET", "IDLE"),
                                    is_debug=is_stop("BREAK", "WATCH", "STEP"), quantum=quantum, seed=seed,
                                    slice_ticks=slice_ticks)
@@ -184,6 +189,10 @@ class Kernel:
         task.body = body(task)
         return task
 
+    def bury(self, task: Task) -> None:
+        """Give back the stack of a task that is done."""
+        self.pages.free(physical_address(task.thread_info))
+
     def cpu_of(self, task: Task) -> tuple[int, Cpu]:
         if task.cpu is None:
             raise AssertionError(f"task {task.name} does things while it has no CPU")
@@ -200,6 +209,7 @@ class Kernel:
     def flush(self, cpu: int, what: Flush, wanted: Wanted) -> None:
         """For code that runs on ``cpu``.  When this is over no TLB has what was asked to go; a task then must
         ``await_answers``."""
+        self._withdraw_refills(cpu)
         self.mmu_counts[f"flush {what.value}"] += 1
         program, answer, core = self.flusher.flushing(cpu, what, wanted), None, self.cpus[cpu]
         before = core.ticks
@@ -208,6 +218,14 @@ class Kernel:
                 self._ask(cpu, step)
             answer = None if isinstance(step, Call) else step.perform()
         self.mmu_counts["flush_ticks"] += core.ticks - before
+
+    def _withdraw_refills(self, cpu: int) -> None:
+        """An IPI would come to a CPU in its refill handler when that is over, and GINVT does not wait for it at all; here the
+        handler begins again, so that no PTE that it has read outlives the flush."""
+        for other, core in enumerate(self.cpus):
+            if other != cpu and core.pc in self._refill_code and core.root[Status] & Status.EXL.mask:
+                core.pc = core.root[EPC]
+                core.mtc0(Status, core.root[Status] & ~Status.EXL.mask)
 
     def _ask(self, cpu: int, call: Call) -> None:
         work = {other: self.mmus[other].owed(partial(drain, call.program(other))) for other in call.cpus}
@@ -254,12 +272,6 @@ class Kernel:
         return lambda value: self.cpus[number].mtc0(register, value)
 
     def _place_helpers(self) -> CodePlan:
-        vectors = Assembly(CKSEG0, self.word)
-        for offset, name in ((0x000, "tlb_refill"), (0x080, "xtlb_refill"), (0x180, "general"), (0x200, "interrupt")):
-            vectors.org(offset)
-            vectors.label(name)
-            vectors.emit(f"sdbbp {int(Door.HOST_EXCEPTION)}")
-        self.place(vectors, "host_")
         helpers = Assembly(CKSEG0 + HELPERS, self.word)
         helpers.label("returned")
         helpers.emit(f"sdbbp {int(Door.RETURNED)}", "b returned", "nop")
@@ -272,6 +284,14 @@ class Kernel:
             hwrena=self._hwrena(), host_ebase=CKSEG0, setup_pgd=code.symbols["setup_pgd"],
             pgd_current=CKSEG0 + PGD_CURRENT, asid_mask=ASID_MASK, vz=features.vz,
             guest_id=bool(self.model.write_mask(GuestCtl1)), hilo=features.hilo)
+
+    def _place_vectors(self) -> None:
+        entry = Assembly(CKSEG0 + ENTRY, self.word)
+        emit_entry(entry, self.plan, CKSEG0 + KERNEL_SP)
+        vectors = Assembly(CKSEG0, self.word)
+        emit_vectors(vectors, self.plan, self.place(entry).symbols["user_exception"])
+        self.place(vectors, "host_")
+        self._refill_code = range(self.symbols["host_tlb_refill"], self.symbols["host_general"])
 
     def _emit_setup_pgd(self, asm: Assembly) -> None:
         """setup_pgd(a0): the directory register, or this CPU's word of pgd_current; changes only AT and t2 ($10)."""
@@ -318,6 +338,7 @@ class Kernel:
 
     def _switch_in(self, cpu: int, task: Task) -> None:
         self.ram.store(physical_address(task.thread_info) + TI_CPU, 4, cpu)
+        self.ram.store(KERNEL_SP + cpu * self.word, self.word, task.stack_top & (1 << 8 * self.word) - 1)
 
 
 def is_stop(*names: str) -> Callable[[Any], bool]:

@@ -36,12 +36,16 @@ class Door(IntEnum):
     HANDLE_EXIT = 0x80001
     RETURNED = 0x80002
     HOST_EXCEPTION = 0x80003
+    USER_EXCEPTION = 0x80004
 
 
 RESUME_GUEST = 0
 RESUME_FLAG_DR = 1
 RESUME_HOST = 2
 """Return values of handle_exit (EN-15): (errno << 2) | flags."""
+
+USER_MODE = 0x10
+"""Status.KSU of user mode, in place."""
 
 TI_CPU = 0
 """Offset in the thread info (gp points to it) of the number of the CPU that the task runs on, a 32-bit word."""
@@ -52,7 +56,11 @@ CALL_FRAME = 32
 
 @dataclass(frozen=True, slots=True)
 class PtRegs:
-    """The frame of vcpu_run, as offsets from its lower end (EN-4)."""
+    """The frame of vcpu_run (EN-4) and that of an exception from user mode, as offsets from its lower end.
+
+    vcpu_run has no exception to describe: its ``cause`` is the host's value of the temporary scratch register, and its
+    ``epc`` that of the register that will hold the vCPU pointer.
+    """
 
     word: int
 
@@ -65,17 +73,27 @@ class PtRegs:
 
     @property
     def cause(self) -> int:
-        """Holds the host's value of the temporary scratch register."""
         return self.gpr(33)
 
     @property
     def epc(self) -> int:
-        """Holds the host's value of the register that will hold the vCPU pointer."""
         return self.gpr(34)
 
     @property
+    def hi(self) -> int:
+        return self.gpr(35)
+
+    @property
+    def lo(self) -> int:
+        return self.gpr(36)
+
+    @property
+    def bad_address(self) -> int:
+        return self.gpr(37)
+
+    @property
     def size(self) -> int:
-        return (self.gpr(35) + 15) & -16
+        return (self.gpr(38) + 15) & -16
 
 
 @dataclass(frozen=True, slots=True)

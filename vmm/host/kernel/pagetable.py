@@ -84,6 +84,10 @@ class Geometry:
     word: int
 
     @property
+    def page_size(self) -> int:
+        return 1 << self.page_shift
+
+    @property
     def word_shift(self) -> int:
         return 2 if self.word == 4 else 3
 

@@ -1,6 +1,6 @@
-"""The TLB refill handler and the exception stubs of a vCPU's exception block.  (rows EN-3, EN-9, EN-10)
+"""The TLB refill handlers, of a vCPU's exception block and of the kernel's own.  (rows EN-3, EN-9, EN-10)
 
-The refill handler walks the current page directory and never leaves MIPS code: where nothing is mapped it loads a
+A refill handler walks the current page directory and never leaves MIPS code: where nothing is mapped it loads a
 pair with V=0, and the TLB-invalid exception that follows is the exit (hard detail 14).
 """
 from __future__ import annotations
@@ -22,17 +22,35 @@ def emit_refill(asm: Assembly, plan: CodePlan, layout: VcpuLayout, name: str) ->
     """EN-9.  k1 goes to the temporary scratch register, k0 to the vCPU."""
     asm.label(name)
     emit_save_k(asm, plan, layout)
+    _emit_load(asm, plan, name)
+    asm.from_cp0(K1, plan.scratch.vcpu)
+    asm.load(K0, layout.gpr(26), K1)
+    asm.emit("ehb")
+    asm.from_cp0(K1, plan.scratch.temporary)
+    asm.emit("eret")
+    _emit_beyond(asm, plan, name)
+
+
+def emit_fast_refill(asm: Assembly, plan: CodePlan, name: str) -> None:
+    """For the kernel's own users, who do without k0 and k1."""
+    asm.label(name)
+    _emit_load(asm, plan, name)
+    asm.emit("eret")
+    _emit_beyond(asm, plan, name)
+
+
+def _emit_load(asm: Assembly, plan: CodePlan, name: str) -> None:
+    """Put the pair of BadVAddr into the TLB."""
     _emit_pgd(asm, plan)
     _emit_walk(asm, plan, name)
     _emit_entry_lo(asm, plan, K0, EntryLo0.number)
     _emit_entry_lo(asm, plan, K1, EntryLo1.number)
     asm.label(f"{name}_write")
     asm.emit("ehb", "tlbwr")
-    asm.from_cp0(K1, plan.scratch.vcpu)
-    asm.load(K0, layout.gpr(26), K1)
-    asm.emit("ehb")
-    asm.from_cp0(K1, plan.scratch.temporary)
-    asm.emit("eret")
+
+
+def _emit_beyond(asm: Assembly, plan: CodePlan, name: str) -> None:
+    """An address that no table reaches."""
     if plan.word == 8:
         asm.label(f"{name}_beyond")
         asm.to_cp0("$0", EntryLo0.number)

@@ -96,6 +96,10 @@ class Scheduler:
         self._kicked.add(cpu)
         self.cpus[cpu].set_interrupt(IPI_LINE, True)
 
+    def give_way(self, cpu: int) -> None:
+        """The next ``Resched`` there lets others go first."""
+        self.need_resched[cpu] = True
+
     def serve_interrupts(self, cpu: int) -> None:
         """What the host's handlers do once interrupts are enabled: the lines go down, and calls are answered."""
         self._kicked.discard(cpu)
@@ -296,7 +300,8 @@ class Scheduler:
             self.cpus[number].set_interrupt(TIMER_LINE, True)
 
     def _resched(self, number: int, task: Task) -> None:
-        if self.need_resched[number] and any(other.may_run_on(number) for other in self._waiting):
+        others_first = self.need_resched[number] and any(other.may_run_on(number) for other in self._waiting)
+        if others_first or not task.may_run_on(number):
             self._switch_out(number, task)
             self._waiting.append(task)
         self.need_resched[number] = False

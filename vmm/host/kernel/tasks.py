@@ -22,7 +22,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Resched:
-    """Let other tasks go first if any waits for this CPU."""
+    """Let other tasks go first if any waits for this CPU, or leave a CPU that the affinity does not have any more."""
 
 
 @dataclass(frozen=True, slots=True)

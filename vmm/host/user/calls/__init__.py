@@ -1,0 +1,1 @@
+"""System calls of user programs, by subject; ``table`` has the numbers."""

@@ -1,0 +1,76 @@
+"""Signals: rt_sigaction(2), rt_sigprocmask(2), kill(2), tgkill(2)."""
+from __future__ import annotations
+
+from vmm.host.user.calls.table import call, signed
+from vmm.host.user.numbers import CallError, Errno, Sig
+from vmm.host.user.signals import (
+    MASK_BYTES,
+    UNBLOCKABLE,
+    Action,
+    action_bytes,
+    action_of,
+    check_number,
+    mask_bytes,
+    mask_of,
+)
+from vmm.host.user.threads import Thread
+
+BLOCK, UNBLOCK, SETMASK = 1, 2, 3
+
+
+@call(o32=194, n64=13)
+def rt_sigaction(thread: Thread, number: int, new: int, old: int, size: int) -> int:
+    number = check_number(signed(number))
+    abi, big_endian = thread.process.abi, thread.kernel.big_endian
+    before = thread.process.actions.get(number, Action())
+    if new:
+        if number in (Sig.KILL, Sig.STOP):
+            raise CallError(Errno.EINVAL)
+        thread.process.actions[number] = action_of(thread.read(new, 2 * abi.word + MASK_BYTES), abi, big_endian)
+    if old:
+        thread.write(old, action_bytes(before, abi, big_endian))
+    return 0
+
+
+@call(o32=195, n64=14)
+def rt_sigprocmask(thread: Thread, how: int, new: int, old: int, size: int) -> int:
+    abi, big_endian, before = thread.process.abi, thread.kernel.big_endian, thread.mask
+    if new:
+        given = mask_of(thread.read(new, MASK_BYTES), abi, big_endian)
+        changed = {BLOCK: before | given, UNBLOCK: before & ~given, SETMASK: given}
+        if how not in changed:
+            raise CallError(Errno.EINVAL)
+        thread.mask = changed[how] & ~UNBLOCKABLE
+    if old:
+        thread.write(old, mask_bytes(before, abi, big_endian))
+    return 0
+
+
+@call(o32=193, n64=211)
+def rt_sigreturn(thread: Thread) -> None:
+    thread.system.signals.return_from(thread)
+
+
+@call(o32=37, n64=60)
+def kill(thread: Thread, pid: int, number: int) -> int:
+    process = thread.system.live.get(signed(pid) or thread.process.pid)
+    if process is None:
+        raise CallError(Errno.ESRCH)
+    if number:
+        thread.system.signals.send(process, check_number(signed(number)), thread.process.pid)
+    return 0
+
+
+@call(o32=266, n64=225)
+def tgkill(thread: Thread, pid: int, tid: int, number: int) -> int:
+    target = thread.system.thread(signed(tid))
+    if target.process.pid != signed(pid):
+        raise CallError(Errno.ESRCH)
+    if number:
+        thread.system.signals.send(target.process, check_number(signed(number)), thread.process.pid, target)
+    return 0
+
+
+@call(o32=236, n64=192)
+def tkill(thread: Thread, tid: int, number: int) -> int:
+    return tgkill(thread, thread.system.thread(signed(tid)).process.pid, tid, number)
