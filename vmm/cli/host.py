@@ -29,6 +29,8 @@ USUAL_CPU = {                                               # by width of the pr
     (32, False): "P5600", (32, True): "mips32r6-generic", (64, False): "MIPS64R2-generic", (64, True): "I6500",
 }
 PF_X, PF_W, PF_R = 1, 2, 4
+SECTIONS = (("system calls", "calls"), ("unknown system calls, -ENOSYS", "unknown"), ("faults and pages", "memory"),
+            ("TLB maintenance", "mmu"))
 ENVIRONMENT = ("PATH=/", "HOME=/", "LANG=C")
 
 
@@ -149,10 +151,10 @@ def figures(system: UserSystem) -> dict[str, object]:
 
 def _table(system: UserSystem, outcome: Outcome) -> str:
     found = figures(system)
-    lines = [f"{found['cpu']}, {found['host_cpus']} CPUs, {found['ids']}", f"  {'instructions':<28} {found['retired']:>14,}",
+    lines = [f"{found['cpu']}, {found['host_cpus']} CPUs, {found['ids']}",
+             f"  {'instructions':<28} {found['retired']:>14,}",
              f"  {'virtual time':<28} {int(str(found['ns'])) / 1e6:>14,.3f} ms"]
-    for title, key in (("system calls", "calls"), ("unknown system calls, -ENOSYS", "unknown"), ("faults and pages", "memory"),
-                       ("TLB maintenance", "mmu")):
+    for title, key in SECTIONS:
         rows = found[key]
         assert isinstance(rows, dict)
         lines += [title] * bool(rows) + [f"  {name:<28} {count:>14,}" for name, count in rows.items()]

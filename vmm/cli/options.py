@@ -23,7 +23,7 @@ class Option:
     help: str
     metavar: str | None = None
     choices: tuple[str, ...] | None = None
-    count: str | None = None                                # "?" optional, "+" at least one, "*" any number
+    count: str | None = None                                # "?" optional, "+" at least one, "*" any number, "..." the rest
     repeats: bool = False                                   # each time it is given, one more; a list
     name: str | None = None                                 # in the parsed options, where the flag says it badly
 
@@ -148,24 +148,24 @@ EXPLAIN = (
 )
 HOST = (
     Option("PROGRAM",     str,      None,     "statically linked ELF executable of Linux for MIPS, o32 or n64"),
-    Option("ARGS",        str,      None,     "its arguments; after -- they may begin with a dash", count="*"),
+    Option("ARGS",        str,      None,     "its arguments: all that follows", count="..."),
     Option("--cpu",       str,      None,     "CPU model, see vmm info cpus (default: one that fits the program)", "MODEL"),
     Option("--host-cpus", positive, 1,        "CPUs of the machine", "N"),
-    Option("--mmids",     None,     False,    "address spaces have global ids (MMIDs) and are invalidated by GINVT, where the "
-                                              "CPUs can; else ASIDs and interrupts"),
+    Option("--mmids",     None,     False,    "address spaces have global ids (MMIDs) and are invalidated by GINVT; else "
+                                              "ASIDs and interrupts"),
     Option("--exec",      str,      None,     "another program, which execve finds by this name; again for more", "PROGRAM",
                                               repeats=True, name="others"),
     Option("--env",       str,      None,     "a variable of the environment; again for more", "NAME=VALUE", repeats=True),
     Option("--stdin",     str,      None,     "a file that is standard input (default: empty)", "FILE"),
-    Option("--quantum",   positive, 50_000,   "instructions that a CPU executes before the next has its turn (default: 50K)",
-                                              "N"),
-    Option("--seed",      natural,  0,        "another interleaving of the CPUs, and other random numbers for programs, for "
-                                              "each number; the same for the same", "N"),
+    Option("--quantum",   positive, 50_000,   "instructions that a CPU executes before the next has its turn (default: "
+                                              "50K)", "N"),
+    Option("--seed",      natural,  0,        "another interleaving of the CPUs, and other random numbers for programs, "
+                                              "for each number; the same for the same", "N"),
     Option("-m --memory", str,      "64M",    "memory of the machine (default: 64M)", "SIZE"),
     Option("--max-insns", positive, None,     "end, with status 124, after so many instructions", "N"),
     Option("--timeout",   seconds,  None,     "end, with status 124, after so many seconds of real time", "S"),
-    Option("--stats",     None,     False,    "print instructions, system calls, faults and flushes at the end, to standard "
-                                              "error"),
+    Option("--stats",     None,     False,    "print instructions, system calls, faults and flushes at the end, on "
+                                              "standard error"),
     Option("--json",      None,     False,    "print one JSON object, output included, and nothing else"),
     Option("--engine",    str,      "native", "native: compiled; reference: plain Python, slow",
                                               choices=("native", "reference")),

@@ -57,8 +57,8 @@ SYMBOL_LAYOUT = {32: "IIIBBH", 64: "IBBHQQ"}                # st_name first in b
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """``memory_size`` bytes at ``address``: ``data``, then zeros.  ``offset``: of ``data`` in the file; ``flags``: who may do
-    what there, p_flags."""
+    """``memory_size`` bytes at ``address``: ``data``, then zeros.  ``offset``: of ``data`` in the file; ``flags``: p_flags,
+    what may be done there."""
     address: int
     data: bytes
     memory_size: int

@@ -1,8 +1,8 @@
 """The host kernel: boots the CPUs, owns memory and tasks, and places the code that runs where C is not enough.
 
 Low memory: the exception vectors at 0 (``traps``), the few helpers that generated code calls, where each CPU finds its page
-directory and its stack, and the rest of the vectors' code.  Invariant: everything the MIPS code reads is in simulated RAM; everything
-else is here.  (rows HM-5, HM-52, EN-1..EN-3, VZ-4; mips.md 5.2)
+directory and its stack, and the rest of the vectors' code.  Invariant: everything the MIPS code reads is in simulated RAM;
+everything else is here.  (rows HM-5, HM-52, EN-1..EN-3, VZ-4; mips.md 5.2)
 """
 from __future__ import annotations
 
@@ -220,8 +220,8 @@ class Kernel:
         self.mmu_counts["flush_ticks"] += core.ticks - before
 
     def _withdraw_refills(self, cpu: int) -> None:
-        """An IPI would come to a CPU in its refill handler when that is over, and GINVT does not wait for it at all; here the
-        handler begins again, so that no PTE that it has read outlives the flush."""
+        """An IPI would come to a CPU in its refill handler when that is over, and GINVT does not wait for it at all; here
+        the handler begins again, so that no PTE that it has read outlives the flush."""
         for other, core in enumerate(self.cpus):
             if other != cpu and core.pc in self._refill_code and core.root[Status] & Status.EXL.mask:
                 core.pc = core.root[EPC]

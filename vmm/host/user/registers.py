@@ -6,9 +6,28 @@ from __future__ import annotations
 
 from struct import Struct
 
-from vmm.arch.cp0.registers import Cause
+from vmm.arch.cp0.registers import Cause, Status
 from vmm.host.kernel.cpu import Ram
+from vmm.host.kernel.kernel import Kernel
 from vmm.host.kernel.layout import PtRegs
+from vmm.host.kernel.memory import physical_address
+from vmm.host.kernel.scheduler import IPI_LINE, TIMER_LINE
+from vmm.host.kernel.tasks import Task
+
+USER_MODE = 2
+
+
+def user_status(kernel: Kernel) -> int:
+    """Status in the frame of a program that has not run yet: user mode, interrupts on, no coprocessor."""
+    wide = Status.KX.mask | Status.SX.mask | Status.UX.mask if kernel.word == 8 else 0
+    lines = 1 << IPI_LINE | 1 << TIMER_LINE
+    return Status.KSU.at(USER_MODE) | Status.EXL.mask | Status.IE.mask | lines << Status.IM.low | wide
+
+
+def frame_of(kernel: Kernel, task: Task, bits: int = 32) -> Registers:
+    """Of a task's, at the top of its kernel stack."""
+    at = task.stack_top - PtRegs(kernel.word).size
+    return Registers(kernel.ram, physical_address(at), kernel.word, kernel.big_endian, bits)
 
 
 class Registers:

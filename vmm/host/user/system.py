@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Literal
 
-from vmm.arch.cp0.registers import Status
 from vmm.arch.rows import RELEASE_6
 from vmm.errors import ConfigError
 from vmm.host.kernel.kernel import Kernel
-from vmm.host.kernel.scheduler import IPI_LINE, TIMER_LINE, Interrupted
+from vmm.host.kernel.scheduler import Interrupted
 from vmm.host.user.abi import Abi
 from vmm.host.user.calls.table import TABLE, Calls
 from vmm.host.user.faults import Faults
@@ -31,7 +30,7 @@ from vmm.host.user.threads import Steps, Thread
 FIRST_PID = 2                                               # 1 is the kernel's own
 EPOCH_NS = 1_700_000_000_000_000_000
 """CLOCK_REALTIME when the machine is switched on."""
-USER_MODE, HWCAP_R6, HWCAP_MSA = Status.KSU.at(2), 1, 2
+HWCAP_R6, HWCAP_MSA = 1, 2
 
 Say = Callable[[bytes, bool], None]
 
@@ -50,9 +49,6 @@ class UserSystem:
         self.first: Process | None = None
         self.calls, self.faults, self.signals, self.futexes = Calls(), Faults(self), Signals(self), Futexes()
         self._next_id = FIRST_PID
-        wide = Status.KX.mask | Status.SX.mask | Status.UX.mask if kernel.word == 8 else 0
-        lines = 1 << IPI_LINE | 1 << TIMER_LINE
-        self.user_status = (USER_MODE | Status.EXL.mask | Status.IE.mask | lines << Status.IM.low | wide)
 
     # Running
 

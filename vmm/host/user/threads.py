@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from vmm.arch.cp0.registers import Cause, UserLocal
 from vmm.arch.exceptions import ExcCode
 from vmm.host.kernel.cpu import Cpu
-from vmm.host.kernel.layout import Door, PtRegs
-from vmm.host.kernel.memory import physical_address
+from vmm.host.kernel.layout import Door
 from vmm.host.kernel.tasks import Body, Resched, Run, Sleep, Task, Want
 from vmm.host.user.abi import A3, SP, T9, V0
 from vmm.host.user.fpu import UNITS, FpuContext
 from vmm.host.user.numbers import CallError, Errno
-from vmm.host.user.registers import Registers
+from vmm.host.user.registers import Registers, frame_of, user_status
 
 if TYPE_CHECKING:
     from vmm.host.user.memory import Memory
@@ -45,9 +44,7 @@ class Thread:
         self.order: Literal["big", "little"] = "big" if self.kernel.big_endian else "little"
         self.begin(process.program)
         self.task: Task = self.kernel.spawn(f"{process.name}/{tid}", self._body, affinity)
-        self.frame = frame = self.task.stack_top - PtRegs(self.kernel.word).size
-        self.registers = Registers(self.kernel.ram, physical_address(frame), self.kernel.word, self.kernel.big_endian,
-                                   process.abi.bits)
+        self.registers: Registers = frame_of(self.kernel, self.task, process.abi.bits)
         self.task.on_sched_in.append(self.load)
         self.task.on_sched_out.append(self.put)
 
@@ -125,7 +122,7 @@ class Thread:
         self.registers.clear()
         self.registers.bits = self.process.abi.bits
         self.registers.pc, self.registers[SP], self.registers[T9] = pc, sp, pc
-        self.registers.status = self.system.user_status
+        self.registers.status = user_status(self.kernel)
 
     def continue_as(self, parent: Thread, stack: int, tls: int) -> None:
         """After clone: where the parent is, with 0 for an answer."""
@@ -144,7 +141,7 @@ class Thread:
         self.load(self.cpu)
         core = self.core
         try:
-            core.pc, core.gpr[SP] = self.kernel.symbols["ret_from_exception"], self.frame
+            core.pc, core.gpr[SP] = self.kernel.symbols["ret_from_exception"], task.stack_top - self.registers.layout.size
             yield from self._leave_kernel()
             while True:
                 stop = yield Run()
