@@ -12,6 +12,7 @@ from vmm.arch.text import Mnemonics, assemble_line
 from vmm.host.kernel.entry import BLOCK_BYTES, SwitchCode
 from vmm.host.kernel.kernel import Kernel
 from vmm.host.kernel.layout import CodePlan, PtRegs, ScratchRegisters, choose_scratch
+from vmm.host.kernel.memory import physical_address
 from vmm.host.kernel.pagetable import Geometry
 from vmm.host.kernel.uasm import Assembly, Code
 from vmm.host.kernel.vcpu_block import LONGS, VcpuLayout
@@ -80,7 +81,7 @@ def test_a_listing_shows_labels_and_an_overrun_is_refused() -> None:
 def test_generated_helpers_and_vectors_are_in_ram_with_their_names(model: str) -> None:
     kernel = Kernel(Machine(MODELS[model], 1, 1 << 20, engine="reference"))
     assert kernel.symbols["host_general"] & 0xFFFFFFFF == 0x80000180
-    word = kernel.ram.load(0x180, 4)
+    word = kernel.ram.load(physical_address(kernel.symbols["host_general_of_kernel"]), 4)
     assert word == assemble_line("sdbbp 0x80003", 0, rows=MNEMONICS)
     assert kernel.cpus[0].root[EBase] & 0xFFFFF000 == 0x80000000
     assert kernel.cpus[0].root[Status] & Status.IM.mask

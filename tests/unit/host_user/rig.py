@@ -1,20 +1,15 @@
 """Small programs in assembly on a host kernel, without a file."""
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from vmm.arch.insns import ROWS
 from vmm.arch.models import MODELS
 from vmm.arch.rows import available
 from vmm.arch.text import Mnemonics, assemble_line
-from vmm.host.kernel.contexts import Mm
 from vmm.host.kernel.kernel import Kernel
-from vmm.host.kernel.tasks import Body, Resched, Run, Task
 from vmm.host.kernel.uasm import Assembly
 from vmm.host.machine import Machine
 from vmm.host.user.numbers import Prot
 from vmm.host.user.program import Part, Program
-from vmm.host.user.registers import frame_of, user_status
 from vmm.host.user.system import UserSystem
 
 CODE, DATA = 0x10_0000, 0x20_0000
@@ -48,24 +43,3 @@ def system(kernel: Kernel, *programs: Program) -> tuple[UserSystem, bytearray]:
     """And what its programs say."""
     said = bytearray()
     return UserSystem(kernel, programs, lambda data, error: said.extend(data)), said
-
-
-def executing(kernel: Kernel, mm: Mm, entry: int) -> Callable[[Task], Body]:
-    """A body for ``Kernel.spawn``: user code in a space made by hand, which does nothing but be interrupted."""
-    def load(cpu: int) -> None:
-        kernel.contexts.switch(cpu, mm)
-
-    def body(task: Task) -> Body:
-        task.on_sched_in.append(load)
-        cpu, core = kernel.cpu_of(task)
-        load(cpu)
-        registers = frame_of(kernel, task)
-        registers.pc, registers.status = entry, user_status(kernel)
-        core.pc, core.gpr[29] = kernel.symbols["ret_from_exception"], task.stack_top - registers.layout.size
-        while True:
-            yield Run()
-            kernel.serve_interrupts(kernel.cpu_of(task)[0])
-            yield Resched()
-            kernel.cpu_of(task)[1].pc += 4
-
-    return body

@@ -84,7 +84,7 @@ def test_so_do_rollovers_of_asids() -> None:
     processes = [host.start(program(kernel, SUM, word(10 + n), {"again": 3}), [b"sum"]) for n in range(6)]
     kernel.scheduler.run(LIMIT, lambda: all(process.ended for process in processes))
     assert [process.ended for process in processes] == [Ended(600 * (10 + n)) for n in range(6)]
-    assert max(cell.load() for cell in contexts.cache) > 4 * contexts.first_version
+    assert max(cell.load() for cell in contexts.cache) >= 3 * contexts.first_version
 
 
 @hosts
@@ -117,7 +117,7 @@ def test_what_a_process_had_is_given_back(model: str, mmids: bool) -> None:
     kernel.new_mm()                                         # as much of a page of small things as is used below
     before = kernel.pages.in_use
     process = host.start(program(kernel, SUM, word(1), {"again": 3}), [b"sum"])
-    kernel.scheduler.run(LIMIT, lambda: process.ended is not None)
+    kernel.scheduler.run(LIMIT)
     assert process.ended == Ended(600)
     assert len(host.frames) == 0 and not host.live and not host.threads
     assert kernel.pages.in_use == before
