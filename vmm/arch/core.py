@@ -23,7 +23,7 @@ class CpuModel:
     ``tlb_entries``, ``guest_tlb_entries``: of the VTLB, where there is an FTLB too; Config4 says what that is like.
     ``ftlb_largest_page``: the largest value of Config4.FTLBPageSize.
     ``cm``: the revision of the coherence manager that such cores have (major in bits 15:8), 0 for none; ``vps``: virtual
-    processors of a core.
+    processors of a core; they share its root FTLB, and with ``lends_ftlb_entries`` what is in it.
     ``ccres``: pipeline cycles a tick of Count.  ``synci_step``: bytes that one SYNCI reaches.
     """
     name: str
@@ -49,6 +49,7 @@ class CpuModel:
     instructions_event: int = 1
     cm: int = 0
     vps: int = 1
+    lends_ftlb_entries: bool = False
 
     @property
     def fpu(self) -> bool:

@@ -15,6 +15,9 @@ REGION_SLOTS = 4
 WATCH_CAPACITY = 32
 OWNED_CAPACITY = 96
 FOUND_IN_A_TLB = 256
+SHARED_FTLB_BEHIND = 16
+"""Entries of the VTLB on cores whose VPs share an FTLB: that memory can be the same for several CPUs."""
+PAGE_OF_HOST = 4096 // 8
 BREAK_CAPACITY = 256
 
 
@@ -27,7 +30,11 @@ class TlbSlot:
     ASID = 4
     GLOBAL = 5     # 1 if both EntryLo.G were set
     GUEST = 6      # GuestID; 0 is the root's own
-    VALID = 7      # 0 after EHINV, TLBINV and at reset
+    VALID = 7      # 0 after EHINV, TLBINV and at reset, else 1 << the VP that wrote it, and LENT
+
+
+LENT = 1 << 8
+"""In ``TlbSlot.VALID``: the other VPs of the core use the entry, too."""
 
 
 class RegionSlot:
@@ -43,9 +50,11 @@ class Slot:
     name: str
     count: int
     note: str
+    page_at: int = 0
+    """If not 0: that many slots from its start, a page of the host's memory begins."""
 
 
-def _slots(*rows: tuple[str, int, str]) -> tuple[Slot, ...]:
+def _slots(*rows: tuple[str, int, str] | tuple[str, int, str, int]) -> tuple[Slot, ...]:
     return tuple(Slot(*row) for row in rows)
 
 
@@ -168,6 +177,10 @@ SLOTS: tuple[Slot, ...] = _slots(
     ("synci_step",       1, "RDHWR SYNCI_Step"),
     ("msair",            1, "MSA implementation register"),
     ("guest_ids",        1, "mask of GuestCtl1.ID, 0 without GuestID"),
+    ("tlb_mark",         1, "in VALID of the TLB entries that this VP wrote: 1 << its number in the core"),
+    ("lends_entries",    1, "1: the VPs of a core use each other's FTLB entries"),
+    ("core_first",       1, "the first CPU of the core, by its number in the machine"),
+    ("core_cpus",        1, "how many CPUs, which follow that one, share its root FTLB"),
 
     ("root_cp0",         REGISTERS_PER_FILE, "the root context's CP0 registers, by 8*rd + sel"),
     ("guest_cp0",        REGISTERS_PER_FILE, "the guest context's"),
@@ -177,7 +190,7 @@ SLOTS: tuple[Slot, ...] = _slots(
     ("guest_writable",   REGISTERS_PER_FILE, "bits that MTC0 changes in guest mode"),
     ("mtgc0_writable",   REGISTERS_PER_FILE, "bits that MTGC0 changes"),
     ("guest_sensitive",  REGISTERS_PER_FILE, "bits whose change by a guest exits (GSFC)"),
-    ("root_tlb",         TLB_CAPACITY * TLB_SLOTS, "see TlbSlot"),
+    ("root_tlb",         TLB_CAPACITY * TLB_SLOTS, "see TlbSlot", SHARED_FTLB_BEHIND * TLB_SLOTS),
     ("guest_tlb",        TLB_CAPACITY * TLB_SLOTS, ""),
 
     ("found",            2 * FOUND_IN_A_TLB, "derived: slot of the entry last found, by bits of the address: root, guest"),
@@ -211,6 +224,8 @@ SLOTS: tuple[Slot, ...] = _slots(
 def _offsets() -> dict[str, int]:
     at, offsets = 0, {}
     for slot in SLOTS:
+        if slot.page_at:
+            at += -(at + slot.page_at) % PAGE_OF_HOST
         offsets[slot.name] = at
         at += slot.count
     offsets["size"] = at

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 from vmm.arch.cp0.cells import LEGACY_SEGMENTS
 from vmm.arch.cp0.fields import Register
-from vmm.arch.cp0.registers import MAAR, Cause, Config5, PerfCtl0, WatchLo
+from vmm.arch.cp0.registers import MAAR, Cause, PerfCtl0, WatchLo
 from vmm.arch.exceptions import RESET_VECTOR
 from vmm.arch.models import CpuModel
 from vmm.arch.rows import RELEASE_6
-from vmm.arch.state import BREAK_CAPACITY, GUEST_FILE, OFFSET, ROOT_FILE, TLB_SLOTS, WATCH_CAPACITY, TlbSlot
+from vmm.arch.state import BREAK_CAPACITY, GUEST_FILE, OFFSET, ROOT_FILE, WATCH_CAPACITY
 from vmm.arch.stops import Stop
 from vmm.engine.engine import Engine
 from vmm.engine.store import Memory, State
+from vmm.engine.tlb import Tlb as Tlb
+from vmm.engine.tlb import TlbEntry as TlbEntry
 from vmm.errors import ConfigError
 
 MASK = (1 << 64) - 1
@@ -22,20 +24,6 @@ UNTIL, STEP, STOP_VALUE, IO_READY, TICKS, PC, IN_SLOT, FORBIDDEN, IRQ_LINES = (
     OFFSET[name] for name in ("until", "step", "stop_value", "io_ready", "ticks", "pc", "in_slot", "forbidden",
                               "irq_lines"))
 MAAR_BOUNDS = 16
-SMALLEST_PAIR = 0x1FFF
-
-
-@dataclass(frozen=True, slots=True)
-class TlbEntry:
-    """An entry as TLBR shows it, with its GuestID; ``ehinv`` means that it matches nothing.  ``mmid``: where Config5.MI is
-    on, the tag is that and ``entry_hi`` has none."""
-    entry_hi: int
-    page_mask: int
-    entry_lo0: int
-    entry_lo1: int
-    guest_id: int = 0
-    ehinv: bool = False
-    mmid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,87 +72,6 @@ class Cp0File:
         return self._cpu.state.array(present)[register.index] != 0
 
 
-class Tlb:
-    """``tlb[n]``: the root's TLB, or the guest's: ``variable`` entries of any page size, then those of the FTLB.
-
-    Entries of an FTLB that is off can be read and written, and match nothing.
-    """
-
-    def __init__(self, cpu: Cpu, name: str, variable: int, fixed: int) -> None:
-        self._cpu, self._words, self._size = cpu, cpu.state.array(name), variable + fixed
-        self._number = int(name == "guest_tlb")
-        self._first = OFFSET[name]
-        self.variable = variable
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __iter__(self) -> Iterator[TlbEntry]:
-        return (self[n] for n in range(self._size))
-
-    def _slots(self, n: int) -> memoryview:
-        if not 0 <= n < self._size:
-            raise IndexError(f"TLB entry {n} of {self._size}")
-        return self._words[n * TLB_SLOTS:(n + 1) * TLB_SLOTS]
-
-    def __getitem__(self, n: int) -> TlbEntry:
-        e = self._slots(n)
-        shared, tag = e[TlbSlot.GLOBAL], e[TlbSlot.ASID]
-        asid, mmid = (0, tag) if self._by_mmid else (tag, 0)
-        return TlbEntry(e[TlbSlot.VPN] | asid, e[TlbSlot.MASK] & ~SMALLEST_PAIR,
-                        e[TlbSlot.LO0] & ~1 | shared, e[TlbSlot.LO1] & ~1 | shared, e[TlbSlot.GUEST],
-                        not e[TlbSlot.VALID], mmid)
-
-    @property
-    def _by_mmid(self) -> bool:
-        file = self._cpu.guest if self._number else self._cpu.root
-        return bool(file[Config5] & Config5.MI.mask)
-
-    def __setitem__(self, n: int, entry: TlbEntry) -> None:
-        """As TLBWI does: only what was translated through the old entry is forgotten."""
-        self._slots(n)                                     # is there such an entry?
-        service, state = self._cpu.engine.service, self._cpu.state
-        at = self._first + n * TLB_SLOTS
-        service(state, "forget_entry", at, self._number)
-        self._write(n, entry)
-        service(state, "forget_entry", at, self._number)
-
-    def write_each(self, entries: Iterable[tuple[int, TlbEntry]]) -> None:
-        """Many at once."""
-        written = False
-        for n, entry in entries:
-            self._write(n, entry)
-            written = True
-        if written:
-            self._cpu.forget()
-
-    def clear(self, start: int = 0) -> None:
-        """Let no entry from ``start`` on match anything."""
-        valid = self._words[start * TLB_SLOTS + TlbSlot.VALID:self._size * TLB_SLOTS:TLB_SLOTS]
-        valid[:] = memoryview(bytes(8 * len(valid))).cast("Q")
-        self._cpu.forget()
-
-    def erase(self) -> None:
-        """As after power came on."""
-        self._words[:] = memoryview(bytes(8 * len(self._words))).cast("Q")
-
-    def find(self, va: int, asid: int, guest_id: int = 0) -> int | None:
-        """The index of the entry that matches, as TLBP finds it."""
-        slot = self._cpu.engine.service(self._cpu.state, "find_entry", self._number, va, asid, guest_id)
-        return (slot - self._first) // TLB_SLOTS if slot else None
-
-    def _write(self, n: int, entry: TlbEntry) -> None:
-        e, state = self._slots(n), self._cpu.state
-        mask = entry.page_mask | SMALLEST_PAIR
-        e[TlbSlot.VPN] = entry.entry_hi & state.vpn_mask & ~mask
-        e[TlbSlot.MASK] = mask
-        e[TlbSlot.LO0], e[TlbSlot.LO1] = entry.entry_lo0, entry.entry_lo1
-        e[TlbSlot.ASID] = entry.mmid if self._by_mmid else entry.entry_hi & state.asid_mask
-        e[TlbSlot.GLOBAL] = entry.entry_lo0 & entry.entry_lo1 & 1
-        e[TlbSlot.GUEST] = entry.guest_id
-        e[TlbSlot.VALID] = int(not entry.ehinv)
-
-
 class Cpu:
     """A CPU of a machine.  Time is ``ticks``: one for each instruction tried, and those that WAIT skipped."""
 
@@ -185,6 +92,7 @@ class Cpu:
     def _describe_model(self) -> None:
         model, state = self.model, self.state
         state.core64 = int(model.bits == 64)
+        state.tlb_mark, state.core_first, state.core_cpus = 1, self.number, 1
         state.release6 = int(model.release >= RELEASE_6)
         state.has_vz = int("VZ" in model.ases)
         for name in ("tlb_size", "vtlb_size"):

@@ -387,6 +387,9 @@ class Emitter(VectorWords):
     def forget_owned(self, entry: Word) -> None:
         self.line(f"call void @forget_owned(ptr %st, i64 {entry.text})")
 
+    def forget_at_siblings(self, entry: Word) -> None:
+        self.line(f"call void @forget_at_siblings(ptr %st, i64 {entry.text})")
+
 
 class FunctionEmitter(SoftWords, Emitter):
     """One function ``i64 name(ptr state, i64...)`` from a Python function over the algebra."""

@@ -12,7 +12,7 @@ from typing import Any
 from vmm.arch.encoding import Field
 from vmm.arch.exceptions import ExcCode
 from vmm.arch.insns import ROWS
-from vmm.arch.privileged import exception, fpu, memory, msa, timer
+from vmm.arch.privileged import entries, exception, fpu, memory, msa, timer
 from vmm.arch.privileged.service import SERVICES
 from vmm.arch.rows import RELEASE_6, REMOVED_NEVER, Choice, Fork, Insn, Tree, decode_tree
 from vmm.arch.state import OFFSET
@@ -131,7 +131,8 @@ define internal tailcc void @refuse_cop1({ARGUMENTS}) nounwind cold {{
                 self.text += list(heavy_handlers(self, row))
         names = {"look_around": self.function(timer.look_around, 0).name,
                  "deliver": self.function(exception.deliver, 0).name,
-                 "fetch": self.function(memory.fetch, 0).name, "recall": self.function(fpu.recall, 0).name}
+                 "fetch": self.function(memory.fetch, 0).name, "recall": self.function(fpu.recall, 0).name,
+                 "forget_alone": self.function(entries.forget_alone, 2).name}
         self.raiser("RI", MAIN), self.raiser("RI", SLOT)
         services = [self._service(name, function, count) for name, (function, count) in SERVICES.items()]
         own = "\n".join([*self.text, *services])

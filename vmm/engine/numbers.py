@@ -265,6 +265,9 @@ class Numbers(VectorWords):
     def forget_owned(self, entry: Word) -> None:
         self.pages.clear()
 
+    def forget_at_siblings(self, entry: Word) -> None:
+        """What they remember ends before they run again."""
+
     # -- branches -----------------------------------------------------------------------------------------------------
     def branch(self, condition: Condition, off: int) -> None:
         self.taken = (self.pc + 4 + self.signed(off, 16).shl(2) if condition.holds else self.pc + 8), True

@@ -3,12 +3,15 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
 from collections.abc import Iterable
 
 from vmm.arch.state import COUNT, OFFSET, REGION_CAPACITY, REGION_SLOTS, RegionSlot
 from vmm.errors import ConfigError
 
 PAGE = 4096
+REMAP_MAY_MOVE, REMAP_FIXED = 1, 2
+"""Of mremap(2); with an old size of 0 it makes a second mapping of shared memory."""
 
 
 class Block:
@@ -25,6 +28,20 @@ class Block:
         self.size = size
         self.bytes = memoryview(self._map)[skip:skip + size]
         self.words = self.bytes[:size & ~7].cast("Q")
+
+
+def same_memory(source: Block, target: Block, at: int, size: int) -> None:
+    """Let ``size`` bytes from ``at`` of both be one memory from now on, that of ``source``; whole pages of the host."""
+    assert not (at | size) % PAGE, "parts of pages cannot be shared"
+    try:
+        remap = ctypes.CDLL(None, use_errno=True).mremap
+    except AttributeError:
+        raise ConfigError("cores of several VPs need a host with mremap, as Linux has: use one CPU") from None
+    remap.restype, remap.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int,
+                                                      ctypes.c_void_p]
+    wanted = target.address + at
+    if remap(source.address + at, 0, size, REMAP_MAY_MOVE | REMAP_FIXED, wanted) != wanted:
+        raise ConfigError(f"memory for an FTLB that VPs share: the host says {os.strerror(ctypes.get_errno())}")
 
 
 class State:

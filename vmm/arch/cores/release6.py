@@ -69,7 +69,7 @@ CM_AT = 0x1FBF_8000
 """Where the registers of the coherence manager are."""
 NOT_YET = ("microMIPS (Config3.ISA)",)
 WIDE_NOT_YET = ("a page-table walker for guests", "EVA (Config5.EVA)")
-CPS_NOT_YET = ("an FTLB that the VPs of a core share", "more than one cluster",
+CPS_NOT_YET = ("a guest's FTLB that the VPs of a core share", "more than one cluster",
                "watchdog, EIC mode and NMI of the global interrupt controller")
 
 # fmt: off
@@ -139,7 +139,7 @@ _I6500 = CpuModel(
     not_modelled=(*NEVER, *VZ_NEVER, *WIDE_NOT_YET, *CPS_NOT_YET),
     release=6, bits=64, ases=_WIDE_ASES | {"GINV", "PAIRS", "CRC"}, tlb_entries=16, guest_tlb_entries=16,
     segbits=48, pabits=48, ftlb_largest_page=3, fir=0x20F3_0300, fcsr=FCSR, fcsr_writable=FCSR_WRITABLE, msair=0x0300,
-    synci_step=64, cm=0x0900, vps=4, root=_I6500_ROOT, guest=guest_of(_I6500_ROOT),
+    synci_step=64, cm=0x0900, vps=4, lends_ftlb_entries=True, root=_I6500_ROOT, guest=guest_of(_I6500_ROOT),
 )
 # fmt: on
 

@@ -2,17 +2,18 @@
 
 A TLB is an array of entries: first the VTLB, any page size in each, searched as a whole; then the FTLB, if there is one
 (``vmm.arch.privileged.ftlb``), searched by the set that the address chooses.
-Invariant: no two entries match the same address; a write that would break this is a machine check and changes nothing.
+Invariant: no two entries of a VP match the same address; a write that would break this is a machine check and changes
+nothing.
 """
 from __future__ import annotations
 
-from vmm.arch.cp0.registers import Config, EntryLo0, PageGrain, PageMask, Status, Wired
+from vmm.arch.cp0.registers import Config, Config5, EntryLo0, PageGrain, PageMask, Status, Wired
 from vmm.arch.exceptions import ExcCode
 from vmm.arch.privileged import ftlb
 from vmm.arch.privileged.ftlb import first_entry
 from vmm.arch.privileged.names import File
 from vmm.arch.rows import AnyMachine
-from vmm.arch.state import FOUND_IN_A_TLB, OFFSET, TLB_SLOTS, TlbSlot
+from vmm.arch.state import FOUND_IN_A_TLB, LENT, OFFSET, TLB_SLOTS, TlbSlot
 
 SMALLEST_PAIR = 0x1FFF
 GLOBAL = 1
@@ -40,12 +41,13 @@ def legal_page_mask(m: AnyMachine, mask: AnyMachine) -> AnyMachine:
 def find(m: AnyMachine, tlb: AnyMachine, va: AnyMachine, tag: AnyMachine, guest_id: AnyMachine) -> AnyMachine:
     """The state slot of the entry of TLB 0 (root) or 1 (guest) that matches, or 0 (mips.md 4.3).
 
-    First the one that was found last for an address like this: as no two match, it is the one if it matches.
+    First the one that was found last for an address like this: as no two of its own match, it is the one if it matches.
     """
     place = tlb.shl(FOUND_BITS) + (va.shr(13) & FOUND_IN_A_TLB - 1) + OFFSET["found"]
     hit = m.var(m.slot(place))
     for _ in m.when(hit.value != 0):
-        hit.value = m.call(find_between, hit.value, hit.value + 1, m.const(TLB_SLOTS), va, tag, guest_id, tlb)
+        hit.value = m.call(find_between, hit.value, hit.value + 1, m.const(TLB_SLOTS), va, tag, guest_id, tlb,
+                           m.state.tlb_mark)
     for _ in m.when(hit.value == 0):
         hit.value = m.call(search, tlb, va, tag, guest_id)
         m.set_slot(place, hit.value)
@@ -53,19 +55,30 @@ def find(m: AnyMachine, tlb: AnyMachine, va: AnyMachine, tag: AnyMachine, guest_
 
 
 def search(m: AnyMachine, tlb: AnyMachine, va: AnyMachine, tag: AnyMachine, guest_id: AnyMachine) -> AnyMachine:
-    """The FTLB first: most of what is asked for is there, and it takes only as many looks as it has ways."""
+    """The FTLB first: most of what is asked for is there, and it takes only as many looks as it has ways.  What a sibling
+    has comes last: it saves a refill."""
+    own = m.state.tlb_mark
     hit = m.var(m.const(0))
     for _ in m.when(ftlb.there(m, tlb)):
-        hit.value = m.call(find_between, ftlb.first(m, tlb) + ftlb.set_of(m, tlb, va).shl(3), ftlb.end(m, tlb),
-                           ftlb.way_distance(m, tlb), va, tag, guest_id, tlb)
+        hit.value = m.call(find_in_set, tlb, va, tag, guest_id, own)
     for _ in m.when(hit.value == 0):
         hit.value = m.call(find_between, first_entry(m, tlb), ftlb.first(m, tlb), m.const(TLB_SLOTS), va, tag,
-                           guest_id, tlb)
+                           guest_id, tlb, own)
+    for _ in m.when((hit.value == 0) & ftlb.borrows(m, tlb, guest_id) & ftlb.there(m, tlb)):
+        hit.value = m.call(find_in_set, tlb, va, m.select(m.root.on(Config5.MI), tag, -1), guest_id, m.const(LENT))
     return hit.value
 
 
+def find_in_set(m: AnyMachine, tlb: AnyMachine, va: AnyMachine, tag: AnyMachine, guest_id: AnyMachine,
+                marks: AnyMachine) -> AnyMachine:
+    """In the FTLB's set for this address."""
+    return m.call(find_between, ftlb.first(m, tlb) + ftlb.set_of(m, tlb, va).shl(3), ftlb.end(m, tlb),
+                  ftlb.way_distance(m, tlb), va, tag, guest_id, tlb, marks)
+
+
 def find_between(m: AnyMachine, start: AnyMachine, end: AnyMachine, step: AnyMachine, va: AnyMachine,
-                 tag: AnyMachine, guest_id: AnyMachine, tlb: AnyMachine) -> AnyMachine:
+                 tag: AnyMachine, guest_id: AnyMachine, tlb: AnyMachine, marks: AnyMachine) -> AnyMachine:
+    """Of the entries that have one of ``marks`` in VALID."""
     any_tag = (guest_id != 0) & (tlb == 0)             # stage two with GuestID ignores the ASID (mips.md 7.5)
     wanted = va & m.state.vpn_mask
     entry, hit = m.var(start), m.var(m.const(0))
@@ -74,14 +87,14 @@ def find_between(m: AnyMachine, start: AnyMachine, end: AnyMachine, step: AnyMac
         for _ in m.when(((m.slot(at + TlbSlot.VPN) ^ wanted) & ~m.slot(at + TlbSlot.MASK)) == 0):
             same_space = (m.slot(at + TlbSlot.GLOBAL) != 0) | (m.slot(at + TlbSlot.ASID) == tag) | any_tag
             same_guest = m.slot(at + TlbSlot.GUEST) == guest_id
-            hit.value = m.select((m.slot(at + TlbSlot.VALID) != 0) & same_space & same_guest, at, 0)
+            hit.value = m.select(((m.slot(at + TlbSlot.VALID) & marks) != 0) & same_space & same_guest, at, 0)
         entry.value = at + step
     return hit.value
 
 
 def conflicts(m: AnyMachine, tlb: AnyMachine, at: AnyMachine, vpn: AnyMachine, mask: AnyMachine, tag: AnyMachine,
               guest_id: AnyMachine) -> AnyMachine:
-    """1 if an entry other than ``at`` would match an address that this one matches; ``tag`` -1 for a global one."""
+    """1 if an own entry other than ``at`` would match an address that this one matches; ``tag`` -1 for a global one."""
     start, end = ftlb.first(m, tlb), ftlb.end(m, tlb)
     found = m.var(m.call(conflict_between, first_entry(m, tlb), start, m.const(TLB_SLOTS), at, vpn, mask, tag, guest_id))
     for _ in m.when((found.value == 0) & ftlb.there(m, tlb)):
@@ -99,7 +112,7 @@ def conflict_between(m: AnyMachine, start: AnyMachine, end: AnyMachine, step: An
         at = entry.value
         for _ in m.when(((m.slot(at + TlbSlot.VPN) ^ vpn) & ~m.slot(at + TlbSlot.MASK) & kept) == 0):
             same_space = (m.slot(at + TlbSlot.GLOBAL) != 0) | (m.slot(at + TlbSlot.ASID) == tag) | (tag == -1)
-            other = (m.slot(at + TlbSlot.VALID) != 0) & (m.slot(at + TlbSlot.GUEST) == guest_id) & (at != itself)
+            other = ftlb.is_own(m, at) & (m.slot(at + TlbSlot.GUEST) == guest_id) & (at != itself)
             found.value = m.select(other & same_space, 1, found.value)
         entry.value = at + step
     return found.value
@@ -129,8 +142,8 @@ def put_entry(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, index: AnyMachin
     m.set_slot(at + TlbSlot.ASID, tag)
     m.set_slot(at + TlbSlot.GLOBAL, shared)
     m.set_slot(at + TlbSlot.GUEST, guest_id)
-    m.set_slot(at + TlbSlot.VALID, m.const(1))
-    m.call(forget, at, tlb)
+    m.set_slot(at + TlbSlot.VALID, ftlb.mark(m, tlb, at, shared, guest_id))
+    m.call(forget_alone, at, tlb)
     return at
 
 
@@ -150,8 +163,16 @@ def drop_entry(m: AnyMachine, tlb: AnyMachine, at: AnyMachine) -> None:
 
 
 def forget(m: AnyMachine, at: AnyMachine, tlb: AnyMachine) -> None:
-    """Drop what the engine remembers of translations that used this entry: those of its own context, and of the root's
-    those of guests, which the engine has listed."""
+    """Drop what the engine remembers of translations that used this entry, which may be a sibling's or lent to siblings."""
+    m.call(forget_alone, at, tlb)
+    valid = m.slot(at + TlbSlot.VALID)
+    for _ in m.when((valid != 0) & (valid != m.state.tlb_mark)):
+        m.forget_at_siblings(at)
+
+
+def forget_alone(m: AnyMachine, at: AnyMachine, tlb: AnyMachine) -> None:
+    """Of this VP only: translations of the entry's own context, and of a root entry those of guests, which the engine has
+    listed."""
     for _ in m.when(m.slot(at + TlbSlot.VALID) != 0):
         in_root_tlb = (tlb == 0) & (m.state.has_vz != 0)
         for _ in m.when(in_root_tlb):

@@ -3,15 +3,21 @@
 Behind the VTLB's entries lie those of the FTLB, ``VTLB size + way * sets + set``, all of the one page size that
 Config4.FTLBPageSize names; the address chooses the set.  It is there while Config.MT says so, which on a P5600 follows
 Config6.FTLBEn.  Root and guest have one each.
+
+The VPs of one core share the root's: each writes as if it were its own, which takes the place of what another VP wrote, and
+finds only its own entries.  Where the core lends entries (I6500), a VP that finds none of its own uses one that a sibling
+wrote, if it means the same to both: written under an MMID, or global.  (cpu_has_shared_ftlb_ram and
+cpu_has_shared_ftlb_entries of Linux's arch/mips/include/asm/cpu-features.h.)  What a VP has for guests it keeps to itself,
+as GuestIDs are its own.
 Invariant: ``tlb_size``, ``ftlb_sets`` and ``ftlb_shape`` are what the Config registers of that context say; when these
 change, the FTLB is empty.  (To software its contents are then UNPREDICTABLE.)
 """
 from __future__ import annotations
 
-from vmm.arch.cp0.registers import Config, Config4, Config6
+from vmm.arch.cp0.registers import Config, Config4, Config5, Config6
 from vmm.arch.privileged.names import File
 from vmm.arch.rows import AnyMachine
-from vmm.arch.state import GUEST_FILE, OFFSET, ROOT_FILE, TLB_SLOTS, TlbSlot
+from vmm.arch.state import GUEST_FILE, LENT, OFFSET, ROOT_FILE, TLB_SLOTS, TlbSlot
 
 SMALLEST_PAIR_BITS = 13
 ONE_TLB, VTLB_AND_FTLB = 1, 4
@@ -62,6 +68,24 @@ def set_of(m: AnyMachine, tlb: AnyMachine, va: AnyMachine) -> AnyMachine:
     return va.shr(size_shift(m, tlb) + SMALLEST_PAIR_BITS) & (sets(m, tlb) - 1)
 
 
+# -- whose an entry is -------------------------------------------------------------------------------------------------
+def is_own(m: AnyMachine, at: AnyMachine) -> AnyMachine:
+    """A Condition: this VP wrote the entry, and it is valid."""
+    return (m.slot(at + TlbSlot.VALID) & m.state.tlb_mark) != 0
+
+
+def borrows(m: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine) -> AnyMachine:
+    """A Condition: for such a translation, entries of siblings will do."""
+    return (m.state.lends_entries != 0) & (tlb == 0) & (guest_id == 0)
+
+
+def mark(m: AnyMachine, tlb: AnyMachine, at: AnyMachine, shared: AnyMachine, guest_id: AnyMachine) -> AnyMachine:
+    """VALID of an entry that this VP writes."""
+    suits_all = (shared != 0) | m.root.on(Config5.MI)
+    lent = borrows(m, tlb, guest_id) & ~at.below(first(m, tlb)) & suits_all
+    return m.state.tlb_mark | m.select(lent, LENT, 0)
+
+
 def update(m: AnyMachine, base: AnyMachine) -> None:
     """A Config register of a context changed, or the CPU was reset."""
     file, tlb = File(m, base), m.flag(base == GUEST_FILE)
@@ -78,7 +102,8 @@ def reshape(m: AnyMachine, tlb: AnyMachine, shape: AnyMachine) -> None:
     entry = m.var(m.call(first, tlb))
     last = entry.value + m.slot(tlb + OFFSET["ftlb_capacity"]).shl(3)
     for _ in m.repeat(lambda: entry.value.below(last)):
-        m.set_slot(entry.value + TlbSlot.VALID, m.const(0))
+        for _ in m.when(is_own(m, entry.value)):
+            m.set_slot(entry.value + TlbSlot.VALID, m.const(0))
         entry.value = entry.value + TLB_SLOTS
     m.forget_every_page()
     count = m.select(shape == 0, 0, m.const(1).shl(shape & Config4.FTLBSets.mask))

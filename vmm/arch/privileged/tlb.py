@@ -20,7 +20,7 @@ from vmm.arch.privileged.ftlb import first_entry
 from vmm.arch.privileged.mode import address_space
 from vmm.arch.privileged.names import File
 from vmm.arch.rows import AnyMachine
-from vmm.arch.state import GUEST_FILE, OFFSET, TLB_SLOTS, TlbSlot
+from vmm.arch.state import GUEST_FILE, LENT, OFFSET, TLB_SLOTS, TlbSlot
 
 EHINV = 1 << 10
 BY_ALL, BY_ADDRESS, BY_SPACE, BY_BOTH = range(4)
@@ -58,7 +58,7 @@ def read(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine)
         at = m.call(entry_slot, tlb, index)
         space = m.slot(at + TlbSlot.ASID)
         shared = m.slot(at + TlbSlot.GLOBAL)
-        valid = m.slot(at + TlbSlot.VALID) != 0
+        valid = (m.slot(at + TlbSlot.VALID) & (s.tlb_mark | m.select(s.lends_entries != 0, LENT, 0))) != 0
         by_mmid = file.on(Config5.MI)
         hi = m.slot(at + TlbSlot.VPN) | m.select(by_mmid, 0, space)
         file[EntryHi] = m.select(valid, hi, ehinv(m))
@@ -95,7 +95,7 @@ def write_at(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMach
 
 def invalidate(m: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine, how: AnyMachine, va: AnyMachine,
                tag: AnyMachine, start: AnyMachine, end: AnyMachine, step: AnyMachine) -> None:
-    """Invalidate the entries of ``guest_id`` that match, of those from slot ``start`` on: TLBINV, TLBINVF and GINVT."""
+    """Invalidate the own entries of ``guest_id`` that match, from slot ``start`` on: TLBINV, TLBINVF and GINVT."""
     s = m.state
     entry = m.var(start)
     for _ in m.repeat(lambda: entry.value.below(end)):
@@ -105,7 +105,7 @@ def invalidate(m: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine, how: AnyMac
         same_page = ((m.slot(at + TlbSlot.VPN) ^ (va & s.vpn_mask)) & ~m.slot(at + TlbSlot.MASK)) == 0
         wanted = ((how == BY_ALL) | ((how == BY_ADDRESS) & same_page) | ((how == BY_SPACE) & same_space & ~shared)
                   | ((how == BY_BOTH) & same_page & (same_space | shared)))
-        for _ in m.when(wanted & (m.slot(at + TlbSlot.GUEST) == guest_id)):
+        for _ in m.when(wanted & (m.slot(at + TlbSlot.GUEST) == guest_id) & ftlb.is_own(m, at)):
             m.call(drop_entry, tlb, at)
         entry.value = at + step
 

@@ -238,3 +238,31 @@ view_done:
 out:
   ret void
 }
+
+; A root TLB entry goes that the core's other VPs use, or one of them wrote.
+define internal void @forget_at_siblings(ptr %st, i64 %slot) nounwind {
+  %sh = call ptr @shared_of(ptr %st)
+  %first = call i64 @get(ptr %st, i64 «st.core_first»)
+  %count = call i64 @get(ptr %st, i64 «st.core_cpus»)
+  %end = add i64 %first, %count
+  br label %head
+head:
+  %i = phi i64 [%first, %0], [%i1, %next]
+  %done = icmp uge i64 %i, %end
+  br i1 %done, label %out, label %look
+look:
+  %o = shl i64 %i, 3
+  %at = add i64 %o, «sh.cpus»
+  %cpu = call i64 @get(ptr %sh, i64 %at)
+  %p = inttoptr i64 %cpu to ptr
+  %self = icmp eq ptr %p, %st
+  br i1 %self, label %next, label %other
+other:
+  call i64 @«fn.forget_alone»(ptr %p, i64 %slot, i64 0)
+  br label %next
+next:
+  %i1 = add i64 %i, 1
+  br label %head
+out:
+  ret void
+}

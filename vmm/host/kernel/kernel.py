@@ -86,6 +86,8 @@ class Machine(Protocol):
     def big_endian(self) -> bool: ...
     @property
     def ns_per_tick(self) -> int: ...
+    @property
+    def topology(self) -> Any: ...  # which CPUs are siblings
 
 
 class Kernel:
@@ -112,8 +114,9 @@ class Kernel:
                              by_mmid=bool(self.mmid_bits)) for n, cpu in enumerate(self.cpus)]
         self.mmu_counts: Counter[str] = Counter()
         self.mmus = [KernelMmu(tlb, self._invalidate_for_all, self.mmu_counts, costs) for tlb in self.tlbs]
-        self.contexts: SteppedContexts = (MmidContexts(self.mmus, bits=self.mmid_bits) if self.mmid_bits
-                                          else AsidContexts(self.mmus))
+        self.contexts: SteppedContexts = (
+            MmidContexts(self.mmus, bits=self.mmid_bits, siblings=self._lenders()) if self.mmid_bits
+            else AsidContexts(self.mmus))
         self._open_calls: list[list[CrossCall]] = [[] for _ in self.cpus]
         self.flusher = Flusher(self.contexts, self.mmus, page_shift)
         self.symbols: dict[str, int] = {}
@@ -260,6 +263,12 @@ class Kernel:
     def _features(self) -> HostFeatures:
         configs: dict[type[Register], int] = {r: self.cpus[0].root[r] for r in (Config, Config3, Config4)}
         return read_features(configs, self.model.write_mask(EBase))
+
+    def _lenders(self) -> list[tuple[int, ...]]:
+        """For each CPU those whose FTLB entries it uses (HM-36)."""
+        cores = [self.machine.topology.siblings(cpu) for cpu in range(len(self.cpus))]
+        return [tuple(other for other in core if other != cpu and self.model.lends_ftlb_entries)
+                for cpu, core in enumerate(cores)]
 
     def _pgd_setter(self, number: int) -> Callable[[int], None]:
         """The kernel's own way to set this CPU's page directory; the generated one is ``setup_pgd``."""

@@ -10,6 +10,7 @@ from vmm.arch.models import CpuModel
 from vmm.engine.cpu import Cpu
 from vmm.engine.engine import MAX_CPUS, make_engine
 from vmm.engine.store import Memory
+from vmm.engine.tlb import share_ftlb
 from vmm.errors import ConfigError
 from vmm.host.machine.ram import Ram
 from vmm.host.machine.topology import Topology
@@ -43,6 +44,9 @@ class Machine:
         self.topology = Topology(cpus, model.vps)
         self.cpus = tuple(Cpu(model, number, big_endian, self.memory, self.engine,
                               self.topology.place(number).global_number) for number in range(cpus))
+        if model.vps > 1 and model.ftlb_entries:
+            for core in self.topology.cores_of_cpus():
+                share_ftlb([self.cpus[number] for number in core], lends=model.lends_ftlb_entries)
 
     def invalidate_globally(self, cpu: Cpu) -> None:
         """Let the other CPUs do what a GINVT of this one asks; its next run goes on with the instruction."""

@@ -49,6 +49,10 @@ class Topology:
         """The CPU that is this VP of this core, or None."""
         return core * self.vps + vp if vp < self.vps_of(core) else None
 
+    def cores_of_cpus(self) -> list[range]:
+        """The CPUs, core by core."""
+        return [self.siblings(first) for first in range(0, self.cpus, self.vps)]
+
     def siblings(self, cpu: int) -> range:
         """The CPUs of the same core."""
         first = cpu - cpu % self.vps
