@@ -94,8 +94,11 @@ class Core:
                 self.machine.invalidate_globally(cpu)
         return cpu
 
-    def picture(self) -> list[bytes]:
-        return [cpu.state.array(name).tobytes() for cpu in self.machine.cpus for name in COMPARED]
+
+def differing(one: Core, other: Core) -> list[tuple[int, str]]:
+    """The slots, by CPU, in which the states of two cores differ."""
+    pairs = zip(one.machine.cpus, other.machine.cpus, strict=True)
+    return [(a.number, name) for a, b in pairs for name in COMPARED if a.state.array(name) != b.state.array(name)]
 
 
 @pytest.mark.parametrize("model, mmids", [
@@ -107,7 +110,8 @@ def test_the_engines_agree(model: str, mmids: tuple[bool, ...]) -> None:
     for n, step in enumerate(steps(len(mmids), len(mmids), 500, insns, weights)):
         one, other = (core.do(step) for core in cores)
         assert (one.pc, one.gpr[2], one.root[Index]) == (other.pc, other.gpr[2], other.root[Index]), step
-        assert n % 20 or cores[0].picture() == cores[1].picture(), step
+        if n % 20 == 0:
+            assert differing(*cores) == [], step
 
 
 class Plain:
