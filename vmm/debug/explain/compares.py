@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from vmm.arch.cp0.registers import Config5, EntryLo0
 from vmm.arch.privileged import ftlb
-from vmm.arch.state import GUEST_FILE, OFFSET, ROOT_FILE, TLB_SLOTS, TlbSlot
+from vmm.arch.state import GUEST_FILE, LENT, OFFSET, ROOT_FILE, TLB_SLOTS, TlbSlot
 from vmm.debug.explain.look import Lookup
 from vmm.engine.numbers import Numbers
 from vmm.engine.store import Memory, State
@@ -38,7 +38,7 @@ class Entry:
     tag: int
     shared: bool
     guest_id: int
-    valid: bool
+    valid: int
     way: int | None
 
     @property
@@ -57,7 +57,7 @@ def entry_at(state: State, tlb: int, slot: int) -> Entry:
     fixed, sets = number - state.array("vtlb_size")[tlb], state.array("ftlb_sets")[tlb]
     field = [words[slot + n] for n in range(TLB_SLOTS)]
     return Entry(number, slot, field[TlbSlot.VPN], field[TlbSlot.MASK], (field[TlbSlot.LO0], field[TlbSlot.LO1]),
-                 field[TlbSlot.ASID], bool(field[TlbSlot.GLOBAL]), field[TlbSlot.GUEST], bool(field[TlbSlot.VALID]),
+                 field[TlbSlot.ASID], bool(field[TlbSlot.GLOBAL]), field[TlbSlot.GUEST], field[TlbSlot.VALID],
                  fixed // sets if fixed >= 0 and sets else None)
 
 
@@ -90,7 +90,7 @@ def compares(state: State, entry: Entry, va: int, lookup: Lookup) -> list[Compar
            f"GuestID counts, not the {name}" if by_guest else
            f"{name} {entry.tag:#x}" + ("" if same_tag else f" is not {lookup.tag:#x}"))
     conditions = [
-        Compare("written", entry.valid, "holds an entry" if entry.valid else "empty (EHINV, or never written)"),
+        written_for(state, entry, name),
         Compare("VPN2", not (entry.vpn ^ wanted) & kept,
                 f"{entry.vpn:#x} " + ("=" if not (entry.vpn ^ wanted) & kept else "is not")
                 + f" {wanted & kept:#x} under mask {entry.mask:#x}"),
@@ -100,6 +100,16 @@ def compares(state: State, entry: Entry, va: int, lookup: Lookup) -> list[Compar
         conditions.append(Compare("GuestID", same,
                                   f"GuestID {entry.guest_id}" + ("" if same else f" is not {lookup.guest_id}")))
     return conditions
+
+
+def written_for(state: State, entry: Entry, tag: str) -> Compare:
+    """The entry holds something that this VP may use (``vmm.arch.privileged.ftlb``)."""
+    if not entry.valid:
+        return Compare("written", False, "empty (EHINV, or never written)")
+    if entry.valid & state.tlb_mark:
+        return Compare("written", True, "holds an entry")
+    lent = bool(entry.valid & LENT) and state.lends_entries != 0 and (entry.shared or tag == "MMID")
+    return Compare("written", lent, "lent by a sibling" if lent else "a sibling's own")
 
 
 def in_reach(entry: Entry, state: State, tlb: int, chosen: int | None) -> bool:
