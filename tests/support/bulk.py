@@ -20,7 +20,7 @@ from vmm.arch.stops import Stop
 
 MODELS = ("MIPS64R5-generic", "I6500")
 """The first that has an instruction executes it."""
-CODE, DATA, KSEG0 = 0x1000, 0x8000, 0xFFFF_FFFF_8000_0000
+GENERAL, CODE, DATA, KSEG0 = 0x180, 0x1000, 0x8000, 0xFFFF_FFFF_8000_0000
 AT_ONCE = 2048
 TYPECODE = {8: "B", 16: "H", 32: "I", 64: "Q"}
 CONTROLS, RESULTS, END = 13, 14, 15
@@ -45,14 +45,15 @@ def immediate_of(subject: Subject, field: int) -> int:
 
 @dataclass(frozen=True)
 class Control:
-    """What the control register is set to: modes, and MSA's Enables, with NX so that nothing traps."""
+    """What the control register is set to: modes and Enables; ``nx``: MSA's, nothing traps in spite of these."""
     modes: Modes
     enables: int = 0
+    nx: bool = False
 
     def word(self, unit: str) -> int:
-        shared = self.modes.mode | Fcsr.FS * self.modes.flush
+        shared = self.modes.mode | Fcsr.FS * self.modes.flush | self.enables << Fcsr.ENABLES_AT
         if unit == "msa":
-            return shared | self.enables << Fcsr.ENABLES_AT | (NX if self.enables else 0)
+            return shared | NX * self.nx
         return shared | (Fcsr.NAN2008 | Fcsr.ABS2008) * self.modes.nan2008
 
 
@@ -84,28 +85,44 @@ def subjects() -> dict[str, Subject]:
     return found
 
 
+def accumulates(subject: Subject) -> bool:
+    """The destination is the third operand."""
+    if subject.unit == "msa":
+        return len(subject.operands) == 3
+    return len(subject.operands) == 3 and "fr" not in {f.name for f in rows_by_name()[subject.name][1].encoding.fields}
+
+
 def instruction(subject: Subject, immediate: int) -> int:
     row = rows_by_name()[subject.name][1]
-    accumulates = "fr" not in (names := {f.name for f in row.encoding.fields}) and len(subject.operands) == 3
-    fields = {"wd": 1, "ws": 2, "wt": 3, "fs": 2, "ft": 4, "fr": 6, "fd": 6 if accumulates else 8, "cc": 0,
+    fields = {"wd": 1, "ws": 2, "wt": 3, "fs": 2, "ft": 4, "fr": 6, "fd": 6 if accumulates(subject) else 8, "cc": 0,
               "imm": immediate, "n": immediate}
-    return row.encoding.join(**{name: fields[name] for name in names})
+    return row.encoding.join(**{name: fields[name] for name in (f.name for f in row.encoding.fields)})
 
 
 def loop(model: str, subject: Subject, immediate: int) -> list[int]:
     size, count = REGISTER_BYTES[subject.unit], len(subject.operands)
     bases = [*range(10, 10 + count)]
     if subject.unit == "msa":
-        lines: list[str | int] = [f"ld.d $w{w},0(${b})" for w, b in zip((2, 3, 1), bases, strict=False)]
+        lines: list[str | int] = ["ldi.b $w1,0"]
+        lines += [f"ld.d $w{w},0(${b})" for w, b in zip((2, 3, 1), bases, strict=False)]
         lines += ["ctcmsa $1,$8", instruction(subject, immediate), "cfcmsa $7,$1", f"st.d $w1,0(${RESULTS})"]
     else:
         lines = [f"ldc1 $f{f},0(${b})" for f, b in zip((2, 4, 6), bases, strict=False)]
         word = instruction(subject, immediate)
         store = "swc1" if subject.unit == "fpu" and bits_of(subject.result) == 32 else "sdc1"
-        lines += ["ctc1 $0,$26", word, "cfc1 $7,$31", f"{store} $f{word >> 6 & 31},0(${RESULTS})"]
+        untouched = ["dmtc1 $0,$f8", "ctc1 $0,$25"][:1 + subject.condition]
+        lines += [*untouched, "ctc1 $0,$26", word, "cfc1 $7,$31", f"{store} $f{word >> 6 & 31},0(${RESULTS})"]
     lines += [f"sw $7,0(${CONTROLS})", *(f"daddiu ${b},${b},{size}" for b in (*bases, RESULTS)),
               f"daddiu ${CONTROLS},${CONTROLS},4"]
     lines += [f"bne ${CONTROLS},${END},.-{4 * len(lines)}", "sll $0,$0,0"]
+    return assembled(model, lines)
+
+
+SKIP = ["dmfc0 $1,$14", "daddiu $1,$1,4", "dmtc0 $1,$14", "ehb", "eret"]
+"""The handler of an exception: go on behind the instruction."""
+
+
+def assembled(model: str, lines: list[str | int]) -> list[int]:
     return [line if isinstance(line, int) else encode(model, line) for line in lines]
 
 
@@ -117,10 +134,11 @@ class Bulk:
         self.subject, self.rig, self.slow = subject, fresh("native", model), slow
         self.size = REGISTER_BYTES[subject.unit]
         self.code = loop(model, subject, immediate)
-        self.rig.fill(CODE, self.code)
+        self.rig.fill(CODE, [*self.code, *assembled(model, ["beq $0,$0,.", "sll $0,$0,0"])])
+        self.rig.fill(GENERAL, assembled(model, list(SKIP)))
         rig, cpu = self.rig, self.rig.cpu
         rig.cpu.engine.forget()
-        cpu.root[Status] = (cpu.root[Status] | Status.KX.mask | Status.CU1.mask | Status.FR.mask) & ~Status.ERL.mask
+        cpu.root[Status] = Status.KX.mask | Status.CU1.mask | Status.FR.mask
         cpu.root[Config5] |= Config5.MSAEn.mask
 
     @property
@@ -145,7 +163,7 @@ class Bulk:
         ram[results:results + cases * self.size] = bytes(cases * self.size)
         rig.cpu.gpr[RESULTS], rig.cpu.gpr[CONTROLS] = KSEG0 + results, KSEG0 + controls
         rig.cpu.gpr[END] = KSEG0 + controls + 4 * cases
-        self._go(rig, control, cases * len(self.code))
+        self._go(rig, control, cases * (len(self.code) + (len(SKIP) if control.enables else 0)))
         found = array(self.result_type, bytes(ram[results:results + cases * self.size])).tolist()
         words = array("I", bytes(ram[controls:controls + 4 * cases])).tolist()
         return found, words
@@ -162,4 +180,5 @@ class Bulk:
         stop = cpu.run(cpu.ticks + ticks)
         cpu.state.fp_slow = before
         cpu.refresh()
-        assert stop == Stop.BUDGET and cpu.pc == KSEG0 + CODE + 4 * len(self.code), f"{self.subject.name}: pc {cpu.pc:#x}"
+        end = KSEG0 + CODE + 4 * len(self.code)
+        assert stop == Stop.BUDGET and cpu.pc in (end, end + 4), f"{self.subject.name}: pc {cpu.pc:#x}"

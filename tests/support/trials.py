@@ -3,11 +3,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import product, starmap
+from operator import or_
 from random import Random
 
-from tests.support.bulk import AT_ONCE, CONDITIONS, Bulk, Control, has_legacy_nans, immediate_of, subjects
+from tests.support.bulk import AT_ONCE, CONDITIONS, Bulk, Control, accumulates, has_legacy_nans, immediate_of, subjects
 from tests.support.exact import Modes
 from tests.support.hard import Pools, columns_of, number, tame
 from tests.support.subjects import FORMATS, Judge, Subject, bits_of, cause_of
@@ -35,14 +36,14 @@ class Mismatch:
 
 
 def controls_of(r: Random, subject: Subject) -> list[Control]:
-    """Rounding modes, flushing, NaN encodings; for MSA, each without Enables and with some."""
+    """Rounding modes, flushing, NaN encodings, each without Enables and with some; MSA's with NX and without."""
     if subject.is_integer:
         return [Control(Modes())]
     both = (False, True)
     found = [Modes(*row) for row in product(range(4), both, both if has_legacy_nans(subject) else (True,))]
-    if subject.unit != "msa":
-        return [Control(modes) for modes in found]
-    return [Control(modes, enables) for modes in found for enables in (0, r.randrange(1, 32))]
+    quiet = (False, True) if subject.unit == "msa" else (False,)
+    return [control for modes in found
+            for control in (Control(modes), *(Control(modes, r.randrange(1, 32), nx) for nx in quiet))]
 
 
 def words_by_flags(subject: Subject, control: Control) -> list[int]:
@@ -62,9 +63,28 @@ def untrapped(subject: Subject, enables: int, lane: tuple[int, int]) -> tuple[in
     return endless | cause, 0
 
 
-def expected_of(subject: Subject, control: Control, lanes: list[tuple[int, int]],
+def trapping(subject: Subject, control: Control, lanes: list[tuple[int, int]], given: list[tuple[int, ...]],
+             count: int) -> tuple[list[int], list[int]]:
+    """Where an enabled exception is raised, Cause tells all of them, and neither the destination nor Flags have changed."""
+    before, enables = control.word(subject.unit), control.enables
+    results, words, kept = [], [], accumulates(subject)
+    for n in range(0, len(lanes), count):
+        group = lanes[n:n + count]
+        flags = reduce(or_, (raised for _, raised in group))
+        cause = cause_of(flags, enables)
+        if cause & enables:
+            results += [operands[2] if kept else 0 for operands in given[n:n + count]]
+        else:
+            results += [bits for bits, _ in group]
+        words.append(before | cause << Fcsr.CAUSE_AT | (0 if cause & enables else (cause & 31) << Fcsr.FLAGS_AT))
+    return results, words
+
+
+def expected_of(subject: Subject, control: Control, lanes: list[tuple[int, int]], given: list[tuple[int, ...]],
                 count: int) -> tuple[list[int], list[int]]:
     """Results, and a control register for every ``count`` lanes."""
+    if control.enables and not control.nx:
+        return trapping(subject, control, lanes, given, count)
     if control.enables:
         lanes = [untrapped(subject, control.enables, lane) for lane in lanes]
     results, flags = (list(column) for column in zip(*lanes, strict=True))
@@ -119,13 +139,13 @@ def compare(bulk: Bulk, control: Control, columns: list[list[int]], lanes: int) 
     subject = bulk.subject
     given = subject.arrange(columns, lanes)
     count = len(given) * lanes // len(columns[0])
-    results, words = expected_of(subject, control, list(starmap(judge_of(subject, control.modes), given)), count)
+    results, words = expected_of(subject, control, list(starmap(judge_of(subject, control.modes), given)), given, count)
     found, found_words = bulk.run(columns, control)
     if subject.condition:
         found, found_words = conditions(subject, found_words, count)
     if results == found and words == found_words:
         return len(given), []
-    modes = f"{control.modes}, Enables {control.enables:#x}, {'slow' if bulk.slow else 'fast'}"
+    modes = f"{control.modes}, Enables {control.enables:#x}, NX {control.nx:d}, {'slow' if bulk.slow else 'fast'}"
     wrong = [Mismatch(subject.name, modes, given[k], (results[k], words[k // count]), (found[k], found_words[k // count]))
              for k in range(len(given))
              if results[k] != found[k] or (words[k // count] != found_words[k // count] and not k % count)]
