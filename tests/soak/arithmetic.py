@@ -4,8 +4,8 @@
 
 prints for each instruction how many lanes were tried and how many were wrong, the first of them with operands, expected
 and found; its status is 1 if there is one.  Every rounding mode, FS, both NaN encodings where the core has them, all
-flags, Enables that trap and, for MSA, that do not (NX).  ``--count`` is for what rounds or converts, ``--easy`` for the rest: comparisons,
-classes, signs, extremes, and integers.
+flags, Enables that trap and, for MSA, that do not (NX).  ``--count`` is for what rounds or converts, ``--easy`` for the
+rest: comparisons, classes, signs, extremes, and integers.
 """
 from __future__ import annotations
 
