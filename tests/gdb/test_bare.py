@@ -60,7 +60,7 @@ EXPECTED = [
     ("monitor",   "no exits: this machine has no hypervisor"),
     ("monitor",   "Status    12,0"),
     ("monitor",   "42000018  eret"),
-    ("monitor",   "no command 'nonsense'; there are help, exits, explain, tlb, asid, mmid, disasm, cp0"),
+    ("monitor",   "no command 'nonsense'; there are help, exits, explain, tlb, asid, mmid, ps, disasm, cp0"),
     ("end",       "[Inferior 1 (process 1) detached]"),
 ]
 # fmt: on

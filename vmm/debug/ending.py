@@ -1,12 +1,14 @@
 """The end of a guest as the debugger is told it: first that of the virtual machine, then that of the host.
 
-A guest that cannot go on stops first, where it stands, so that somebody can look.
+A guest that cannot go on stops first, where it stands, so that somebody can look.  A process of the host's that somebody
+debugs is told of when it ends.
 """
 from __future__ import annotations
 
 from vmm.debug.worlds import GUEST, HOST, Worlds, cpu_thread, vcpu_thread
-from vmm.gdbstub.target import Exited, StopEvent, Stopped
+from vmm.gdbstub.target import Exited, Killed, StopEvent, Stopped
 from vmm.guest.system import Ending
+from vmm.host.user.processes import Process
 
 SIGABRT = 6
 
@@ -18,6 +20,23 @@ class Endings:
         self._shown = False
         self._text = ""
         self._panic: Ending | None = None
+        self.followed: dict[int, Process] = {}
+        """Of the host kernel, those that somebody debugs."""
+
+    def follow(self, pid: int) -> None:
+        """A process of the host kernel's is debugged from now on."""
+        self.followed[pid] = self._worlds.processes[pid]
+
+    def leave(self, pid: int) -> None:
+        self.followed.pop(pid, None)
+
+    def _of_a_process(self) -> Exited | Killed | None:
+        for pid, process in self.followed.items():
+            if process.ended is not None:
+                del self.followed[pid]
+                ended = process.ended
+                return Killed(pid, ended.signal) if ended.signal else Exited(pid, ended.status & 0xFF)
+        return None
 
     @property
     def over(self) -> bool:
@@ -34,6 +53,8 @@ class Endings:
 
     def next(self) -> StopEvent | None:
         """What is to be told now."""
+        if (end := self._of_a_process()) is not None:
+            return end
         ending = self._ending
         if ending is None or not self.alive:
             return None
@@ -52,6 +73,10 @@ class Endings:
 
     def kill(self, pid: int) -> None:
         """Killing the host takes its guest along."""
+        if pid not in (HOST, GUEST):
+            if self._worlds.userland is not None and pid in self._worlds.processes:
+                self._worlds.userland.kill(pid)
+            return
         if GUEST in self.alive:
             self._system.destroy_guest()
         self._shown = True

@@ -2,7 +2,7 @@
 
 Breakpoints of the machine count while a CPU executes host code, those of the guest while it executes the guest; a stop
 of the engine that means neither is passed without a word.  A host thread steps one instruction of its CPU, whatever it
-executes; a guest thread from one guest instruction to the next, exits included.
+executes; a guest thread from one guest instruction to the next, exits included, and so a thread of a user program.
 """
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vmm.debug.access import access_of
 from vmm.debug.ending import Endings
 from vmm.debug.plan import Plan, make_plan
 from vmm.debug.points import Points
-from vmm.debug.worlds import HOST, Worlds, cpu_thread
+from vmm.debug.worlds import GUEST, HOST, Worlds, cpu_thread
 from vmm.engine.cpu import Watch
 from vmm.gdbstub.target import (
     SIGINT,
@@ -96,7 +96,7 @@ class Execution:
             return self._step_all(plan) if plan.one_by_one else self._run(plan)
         if plan.stepping.pid == HOST:
             return self._step_host(plan, plan.stepping)
-        return self._step_guest(plan, plan.stepping)
+        return self._step_program(plan, plan.stepping)
 
     # -- breakpoints -----------------------------------------------------------------------------------------
     def _install(self, plan: Plan) -> None:
@@ -116,7 +116,7 @@ class Execution:
                 yield entry
 
     def _break_at(self, cpu: int) -> Stopped | None:
-        """A breakpoint of the right world, before the instruction at pc."""
+        """A breakpoint of the right world or process, before the instruction at pc."""
         thread = self.worlds.thread_on(cpu)
         hit = self.points.hit(thread.pid, self.cpus[cpu].pc)
         return None if hit is None else Stopped(thread, SIGTRAP, hit)
@@ -239,9 +239,11 @@ class Execution:
         return None
 
     def _crossed(self, plan: Plan, cpu: int, now: ThreadId) -> Stopped:
-        """A step led into a guest or out of it.  Signal 0: it is not the stepping thread that GDB is told of."""
+        """A step led into a guest or program, or out.  Signal 0: it is not the stepping thread that GDB is told of."""
         if now.pid == HOST:
             return Stopped(now)
+        if now.pid != GUEST:
+            return Stopped(now, 0) if now.pid in self.endings.followed else Stopped(cpu_thread(cpu))
         if now.tid - 1 in plan.held:
             self.said.append(HELD)
             return Stopped(cpu_thread(cpu))
@@ -253,16 +255,19 @@ class Execution:
             return False
         return any(action.start <= form < action.end for form in (pc, pc & 0xFFFF_FFFF))
 
-    def _step_guest(self, plan: Plan, thread: ThreadId) -> StopEvent | None:
-        view = self.worlds.guests[thread.tid - 1]
+    def _step_program(self, plan: Plan, thread: ThreadId) -> StopEvent | None:
+        """A thread of a guest, or of a user program."""
+        if self.worlds.has_ended(thread):
+            return self._survivor(thread)
+        view = self.worlds.program(thread)
         if self._journey is None:
             self._journey = _Journey(view.pc)
         journey = self._journey
         for _ in range(SLICE_STEPS):
-            cpu = self.worlds.cpu_of(thread.tid - 1)
+            cpu = self.worlds.cpu_of(thread)
             inside = cpu is not None and self.worlds.thread_on(cpu) == thread
-            if view.vcpu.waiting or inside and journey.over(view.pc):
-                if view.vcpu.waiting or not self._goes_on(plan, view.pc):
+            if view.waiting or inside and journey.over(view.pc):
+                if view.waiting or not self._goes_on(plan, view.pc):
                     return Stopped(thread)
                 self._journey = journey = _Journey(view.pc)
             if (event := self._others(plan, cpu)) is not None:
@@ -271,9 +276,14 @@ class Execution:
                 if (event := self._advance(cpu)) is not None:
                     return event
                 journey.moved(inside, self.worlds.thread_on(cpu) == thread)
-            if self.endings.over:
-                return None
+            if self.endings.over or self.worlds.has_ended(thread):
+                return self._survivor(thread)
         return None
+
+    def _survivor(self, thread: ThreadId) -> Stopped | None:
+        """Where a step ends whose thread has ended: in another of its process, if there is one."""
+        others = self.worlds.program_threads(thread.pid)
+        return Stopped(others[0].id) if others else None
 
 
 class _Journey:

@@ -120,6 +120,11 @@ class GuestView(View):
         return slot.host_of(gpa)
 
     @property
+    def waiting(self) -> bool:
+        """It is in WAIT."""
+        return self.vcpu.waiting
+
+    @property
     def state(self) -> str:
         """What the vCPU does, in a word."""
         vcpu = self.vcpu

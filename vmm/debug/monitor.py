@@ -78,6 +78,17 @@ def show_mmids(worlds: Worlds, view: View, words: list[str]) -> str:
     return mmids(worlds)
 
 
+def show_processes(worlds: Worlds, view: View, words: list[str]) -> str:
+    rows = [("process", "thread", "program", "CPU", "state")]
+    for pid in worlds.processes:
+        for thread in worlds.program_threads(pid):
+            rows.append((str(pid), str(thread.id.tid), thread.name, "-" if thread.core is None else str(thread.core),
+                         thread.extra))
+    if len(rows) == 1:
+        raise TargetError("no processes: no user programs run on this machine's host kernel")
+    return table(rows)
+
+
 def show_cp0(worlds: Worlds, view: View, words: list[str]) -> str:
     rows = [row for row in view.rows if row.register is not None]
     if words:
@@ -150,6 +161,7 @@ COMMANDS: dict[str, Command] = {command.name: command for command in (
     Command("tlb", "[host|guest [N]]", "entries of the TLB", show_tlb),
     Command("asid", "", "ASIDs of the host: each CPU's, each address space's", show_asids),
     Command("mmid", "", "MMIDs of the host: the allocator, each address space's", show_mmids),
+    Command("ps", "", "user programs of the host kernel", show_processes),
     Command("disasm", "[host|guest [N]] [ADDRESS [COUNT]]", "instructions, from where it is", show_code),
     Command("cp0", "[host|guest [N]] [REGISTER...]", "CP0 registers with their fields", show_cp0),
 )}

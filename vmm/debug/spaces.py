@@ -11,7 +11,7 @@ from vmm.kvm.te.backend import TrapAndEmulate
 
 def spaces(worlds: Worlds, kernel: Kernel) -> list[tuple[str, Mm]]:
     """Each once; a space that is loaded and nobody's known goes by its address."""
-    named = [("init_mm", kernel.init_mm), *_of_guests(worlds)]
+    named = [("init_mm", kernel.init_mm), *_of_guests(worlds), *_of_processes(worlds)]
     for mmu in kernel.mmus:
         mm = mmu.loaded()
         if mm is not None and all(mm is not known for _, known in named):
@@ -30,6 +30,12 @@ def _of_guests(worlds: Worlds) -> Iterator[tuple[str, Mm]]:
         guest = vm.backend.guest(vcpu)
         yield f"vcpu{vcpu.number} kernel", guest.kernel
         yield f"vcpu{vcpu.number} users", guest.user
+
+
+def _of_processes(worlds: Worlds) -> Iterator[tuple[str, Mm]]:
+    for pid, process in worlds.processes.items():
+        if process.threads:
+            yield f"{process.name} ({pid})", process.mm
 
 
 def name_of(named: list[tuple[str, Mm]], mm: Mm | None) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from vmm.debug.debuggee import Debuggee
 from vmm.debug.description import target_xml
 from vmm.debug.ending import Endings
 from vmm.debug.execution import Execution
@@ -24,15 +25,16 @@ from vmm.gdbstub.target import (
     Thread,
     ThreadId,
 )
-from vmm.guest.system import System
 
 HOST_CODE = "/host/kernel.elf"
+PROGRAMS = "/user/"
+"""Before the path of a program's executable."""
 
 
 class DebugTarget:
-    """Process 1 is the host machine; process 2 its guest, hidden until a debugger attaches to it."""
+    """Process 1 is the host machine, 2 its guest, those from 3 on the host kernel's: hidden until a debugger attaches."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: Debuggee) -> None:
         self.system = system
         self.worlds = Worlds(system)
         self.endings = Endings(self.worlds)
@@ -45,28 +47,36 @@ class DebugTarget:
 
     # -- Inferiors -------------------------------------------------------------------------------------------
     def processes(self) -> Sequence[Process]:
-        if not self.worlds.guests:
+        if self.worlds.userland is None and not self.worlds.guests:
             mine = [Process(HOST, self._image_path)]
         else:
             mine = [Process(HOST, HOST_CODE), Process(GUEST, self._image_path, hidden=True)]
-        return [process for process in mine if process.pid in self.endings.alive]
+        programs = [Process(pid, PROGRAMS + process.program.path, hidden=True)
+                    for pid, process in self.worlds.processes.items() if process.threads]
+        return [process for process in mine if process.pid in self.endings.alive] + programs
 
     def threads(self, pid: int) -> Sequence[Thread]:
+        if pid not in (HOST, GUEST):
+            return self.worlds.program_threads(pid)
         if pid not in self.endings.alive:
             return []
         return self.worlds.host_threads() if pid == HOST else self.worlds.guest_threads()
 
     # -- Attaching, Killing ----------------------------------------------------------------------------------
     def attach(self, pid: int) -> None:
-        if pid not in self.endings.alive:
-            raise TargetError(f"no process {pid}; the machine is 1" + (", its guest 2" if self.worlds.guests else ""))
+        if pid in self.worlds.processes:
+            self.endings.follow(pid)
+        elif pid not in self.endings.alive:
+            raise TargetError(f"no process {pid}; the machine is 1" + (", its guest 2" if self.worlds.guests else "")
+                              + "".join(f", {process.name} {number}" for number, process in self.worlds.processes.items()))
         self._attached.add(pid)
 
     def detach(self, pid: int) -> None:
         self._attached.discard(pid)
+        self.endings.leave(pid)
 
     def kill(self, pid: int) -> None:
-        self._attached.discard(pid)
+        self.detach(pid)
         self.endings.kill(pid)
 
     # -- Described, Files ------------------------------------------------------------------------------------
@@ -76,11 +86,15 @@ class DebugTarget:
     def file(self, path: str) -> bytes | None:
         if path == self._image_path:
             return self.system.request.image.raw
+        if self.worlds.userland is not None and path.startswith(PROGRAMS):
+            image = self.worlds.userland.images.get(path.removeprefix(PROGRAMS))
+            return None if image is None else image.raw
         return self.system.host_code() or None if path == HOST_CODE else None
 
     # -- Registers -------------------------------------------------------------------------------------------
     def _rows(self, pid: int) -> tuple[Row, ...]:
-        return self.worlds.view(ThreadId(pid, 1)).rows
+        tid = 1 if pid in (HOST, GUEST) else next(iter(self.worlds.processes[pid].threads))
+        return self.worlds.view(ThreadId(pid, tid)).rows
 
     def registers(self, pid: int) -> Sequence[Register]:
         return [Register(row.number, row.size, row.expedited) for row in self._rows(pid)]
@@ -151,5 +165,5 @@ class DebugTarget:
         return monitor(self.worlds, command, self._current)
 
 
-def debug_target(system: System) -> DebugTarget:
+def debug_target(system: Debuggee) -> DebugTarget:
     return DebugTarget(system)

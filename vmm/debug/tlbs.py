@@ -12,6 +12,7 @@ from vmm.arch.cp0.registers import Config5, EntryHi, EntryLo0, MemoryMapID, Wire
 from vmm.arch.state import GUEST_FILE, ROOT_FILE
 from vmm.debug.guest import GuestView, TeView
 from vmm.debug.host import HostView
+from vmm.debug.process import ProcessView
 from vmm.debug.tables import table
 from vmm.debug.view import View
 from vmm.engine.cpu import Cpu, TlbEntry
@@ -64,6 +65,8 @@ def _cpu_and_tlb(view: View) -> tuple[Cpu, int]:
     """The CPU, and 1 for its guest TLB."""
     if isinstance(view, GuestView):
         return view.machine.cpus[max(view.vcpu.last_exec_cpu, 0)], 1
+    if isinstance(view, ProcessView):
+        return view.machine.cpus[view.core_number], 0
     assert isinstance(view, HostView)
     return view.cpu, 0
 

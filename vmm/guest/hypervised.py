@@ -15,8 +15,7 @@ from vmm.guest.bus import BusError
 from vmm.guest.clock import BoardClock
 from vmm.guest.console import Console
 from vmm.guest.devices.window import Stateful
-from vmm.guest.elfwriter import executable
-from vmm.guest.image import Segment
+from vmm.guest.hostcode import host_code
 from vmm.guest.system import BoardState, Ending, Interrupted, Request, check, memory_pieces, plan_boot
 from vmm.host.kernel.kernel import Kernel
 from vmm.host.machine import Machine
@@ -209,13 +208,7 @@ class HypervisedSystem:
         return self.board.stateful
 
     def host_code(self) -> bytes:
-        """Everything the host kernel placed, as one image for a debugger."""
-        bits = self.request.cpu.bits
-        order = "big" if self.machine.big_endian else "little"
-        segments = [Segment(code.address, b"".join(word.to_bytes(4, order) for word in code.words),  # type: ignore[arg-type]
-                            4 * len(code.words)) for code in self.kernel.code]
-        return executable(segments, entry=self.kernel.code[0].address, symbols=self.kernel.symbols, bits=bits,
-                          big_endian=self.machine.big_endian, release=2 if self.request.cpu.release < 6 else 6)
+        return host_code(self.kernel)
 
     def destroy_guest(self) -> None:
         self._finish(Ending(0, "the guest was destroyed"))

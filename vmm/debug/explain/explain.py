@@ -8,10 +8,11 @@ from __future__ import annotations
 from vmm.arch.cp0.registers import Debug, EBase, EntryHi, GuestCtl0, Status
 from vmm.arch.state import ROOT_FILE
 from vmm.debug.addresses import forms
-from vmm.debug.explain import hypervisor, places, shadowed, worded
+from vmm.debug.explain import hypervisor, places, program, shadowed, worded
 from vmm.debug.explain.look import Seen, look
 from vmm.debug.guest import TeView, VzView
 from vmm.debug.host import HostView
+from vmm.debug.process import ProcessView
 from vmm.debug.snapshot import Snapshot
 from vmm.debug.view import View
 from vmm.debug.worlds import Worlds
@@ -25,6 +26,8 @@ def explain(worlds: Worlds, view: View, address: int, access: int) -> str:
         lines = _vz(view, va, access)
     elif isinstance(view, TeView):
         lines = shadowed.lines_of(view, va, access)
+    elif isinstance(view, ProcessView):
+        lines = program.lines_of(view, va, access)
     else:
         assert isinstance(view, HostView)
         lines = _host(worlds, view, va, access)

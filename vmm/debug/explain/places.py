@@ -1,14 +1,15 @@
 """What is at a physical address: memory, a device by name, an empty slot of the board, nothing."""
 from __future__ import annotations
 
+from vmm.debug.debuggee import Debuggee
 from vmm.guest.bare import BareSystem
 from vmm.guest.board import Kind
 from vmm.guest.bus import BusError
 from vmm.guest.hypervised import HypervisedSystem
-from vmm.guest.system import BoardState, System
+from vmm.guest.system import BoardState
 
 
-def of_machine(system: System, cpu: int, physical: int, *, memory: bool) -> str:
+def of_machine(system: Debuggee, cpu: int, physical: int, *, memory: bool) -> str:
     """For a CPU of the machine, which found ``memory`` there or not."""
     if isinstance(system, BareSystem):
         return _of_bare(system, cpu, physical, memory)

@@ -27,7 +27,7 @@ from vmm.host.user.signals import IGNORE, Signals
 from vmm.host.user.start import Trampoline, build_stack, load
 from vmm.host.user.threads import Steps, Thread
 
-FIRST_PID = 2                                               # 1 is the kernel's own
+FIRST_PID = 3                                               # 1 is the kernel's own; a debugger's 2 is a virtual machine
 EPOCH_NS = 1_700_000_000_000_000_000
 """CLOCK_REALTIME when the machine is switched on."""
 HWCAP_R6, HWCAP_MSA = 1, 2

@@ -1,0 +1,139 @@
+"""GDB with user programs of the host kernel as inferiors: what counts is whose address it is, not which."""
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from vmm.arch.assembler import assemble
+from vmm.arch.insns import ROWS
+from vmm.arch.models import find_model
+from vmm.arch.rows import available
+from vmm.arch.text import Mnemonics
+from vmm.debug import DebugTarget, debug_target
+from vmm.debug.userland import Userland
+from vmm.guest.elfwriter import executable
+from vmm.guest.image import Image, Segment, parse_image
+from vmm.host.kernel.kernel import Kernel
+from vmm.host.kernel.mmids import MmidContexts
+from vmm.host.machine import Machine
+from vmm.host.user.numbers import Prot
+from vmm.host.user.program import Part, Program
+from vmm.host.user.system import UserSystem
+
+from .session import by_heading, heading, run_gdb
+
+CODE, DATA = 0x10_0000, 0x20_0000
+SOURCE = """
+_start:
+    lui     $4, 0x20
+    or      $2, $0, $0
+    addiu   $5, $0, {rounds}
+again:
+    lw      $3, 0($4)
+    addu    $2, $2, $3
+    addiu   $5, $5, -1
+    bne     $5, $0, again
+    nop
+store:
+    sw      $2, 4($4)
+stored:
+    or      $4, $2, $0
+    addiu   $2, $0, 4001
+leave:
+    syscall 0
+"""
+"""Adds a word to itself so often, and exits with the sum."""
+HOSTS = {"ASIDs": ("P5600", False), "MMIDs": ("I6500", True)}
+
+
+def image(model: str, name: str, rounds: int, word: int) -> Image:
+    core = find_model(model)
+    rows = Mnemonics(available(ROWS, release=core.release, bits=32, ases=frozenset()))
+    program = assemble(SOURCE.format(rounds=rounds), rows=rows, base=CODE, big_endian=False)
+    segments = [Segment(CODE, program.code, len(program.code)), Segment(DATA, word.to_bytes(4, "little"), 8)]
+    return parse_image(name, executable(segments, entry=CODE, symbols=program.labels, bits=32,
+                                        release=6 if core.release == 6 else 2))
+
+
+def program(image: Image) -> Program:
+    rights = {CODE: Prot.READ | Prot.EXEC, DATA: Prot.READ | Prot.WRITE}
+    parts = tuple(Part(each.address, each.data, each.memory_size, rights[each.address]) for each in image.segments)
+    return Program(image.path, 32, False, CODE, parts)
+
+
+def target(host: str, *rounds: int, cpus: int = 2, numbers: int = 0) -> DebugTarget:
+    """A process for each of ``rounds``, from number 3 on; the nth adds n + 1 each time."""
+    model, mmids = HOSTS[host]
+    machine = Machine(find_model(model), cpus, 8 << 20)
+    kernel = Kernel(machine, page_shift=12, quantum=1000, mmids=mmids)
+    if numbers and isinstance(kernel.contexts, MmidContexts):
+        kernel.contexts.count = numbers
+    images = [image(model, f"sum{n}", each, n + 1) for n, each in enumerate(rounds)]
+    programs = [program(each) for each in images]
+    users = UserSystem(kernel, programs, lambda data, error: None)
+    for each in programs:
+        users.start(each, [each.path.encode()])
+    return debug_target(Userland(users, machine, images))
+
+
+@pytest.fixture(scope="module", params=HOSTS)
+def said(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Three processes; the third is debugged, after the second has passed the same place and ended."""
+    text = run_gdb(
+        target(request.param, 30_000, 300, 3000), tmp_path_factory.mktemp("gdb"),
+        heading("host"), "stepi", "info threads",
+        heading("attach"), "add-inferior", "inferior 2", "attach 5", "info symbol $pc", "x/2i $pc", "info threads",
+        heading("break"), "set schedule-multiple on", "break *stored", "continue", "info symbol $pc", "p $v0",
+        "x/2wd 0x200000", "info threads",
+        heading("step"), "stepi 2", "x/i $pc", "set var $a0 = 7", "p $a0",
+        heading("kernel"), "p $status", "p $badvaddr = 1", "x/wx 0x300000",
+        heading("monitor"), "monitor mmid", "monitor asid", "monitor ps", "monitor explain 0x200000 store",
+        heading("end"), "delete", "continue",
+        heading("other"), "inferior 1", "continue")
+    return by_heading(text)
+
+
+# fmt: off
+EXPECTED = [
+    ("host",    r'\* 1 +Thread 1.1 "hcpu0" \((kernel|user), sum'),
+    ("host",    r'  2 +Thread 1.2 "hcpu1" \('),
+    ("attach",  r"_start in section \.text"),
+    ("attach",  r"=> 0x100000 <_start>:\tlui\ta0,0x20"),
+    ("attach",  r'\* 2\.1 +Thread 5\.5 "sum2"'),
+    ("break",   r'Thread 2\.1 "sum2" hit Breakpoint 1'),
+    ("break",   r"stored in section \.text"),
+    ("break",   r"\$1 = 9000"),
+    ("break",   r"0x200000:\t3\t9000"),
+    ("break",   r'Thread 5\.5 "sum2" \(running\)'),
+    ("step",    r"<leave>:\tsyscall"),
+    ("step",    r"\$2 = 7"),
+    ("kernel",  r"KSU=USER"),
+    ("kernel",  r"Could not write register"),
+    ("kernel",  r"Cannot access memory at address 0x300000"),
+    ("monitor", r"sum0 \(3\) +0x1"),
+    ("monitor", r"3 +3 +sum0 +\d +(running|in the kernel)\n5 +5 +sum2 +\d +running"),
+    ("monitor", r"sum2 \(5\)"),
+    ("monitor", r"store of 0x200000 by root user"),
+    ("end",     r"\[Inferior 2 \(process 5\) exited with code 07\]"),
+    ("other",   r"\[Inferior 1 \(process 1\) exited with code 060\]"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("name", "pattern"), EXPECTED)
+def test_gdb_shows(said: dict[str, str], name: str, pattern: str) -> None:
+    assert re.search(pattern, said[name]), said[name]
+
+
+def test_gdb_looks_between_a_rollover_and_the_flush_of_another_cpu(tmp_path: Path) -> None:
+    """Three numbers for four spaces.  Each stop is at the end of a switch, or of an interrupt: in some of them one CPU has
+    rolled over, and the other has not yet flushed and goes on under its number of before."""
+    stops = [command for _ in range(24) for command in ("continue", "monitor mmid")]
+    text = run_gdb(target("MMIDs", 30_000, 30_000, 30_000, numbers=4), tmp_path, "stepi", "hbreak ret_from_exception",
+                   *stops)
+    versions = re.findall(r"^version (0x\w+);", text, re.MULTILINE)
+    assert len(versions) == 24 and len(set(versions)) > 1
+    assert re.search(r"^\d +0x\w+ +0x0 +0x\w+ +pending +sum\d", text, re.MULTILINE)
+    assert re.search(r"stale, but CPU \d ran it at the rollover, so it keeps its number", text)

@@ -1,0 +1,78 @@
+"""User programs on a host kernel, as the debugger drives them, to the end of the first."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from vmm.guest.hostcode import host_code
+from vmm.guest.image import Image
+from vmm.guest.system import Ending, Interrupted
+from vmm.host.kernel.kernel import Kernel
+from vmm.host.machine import Machine
+from vmm.host.user.processes import Ended
+from vmm.host.user.system import UserSystem
+from vmm.kvm.vcpu import Vcpu
+
+SIGKILL = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """``image``: of the first."""
+    image: Image
+
+
+class Userland:
+    """A ``Debuggee``; ``images`` are the executables, the first program's first."""
+
+    def __init__(self, users: UserSystem, machine: Machine, images: Iterable[Image]) -> None:
+        self.users, self.machine = users, machine
+        self.images = {image.path: image for image in images}
+        self.request = Programs(next(iter(self.images.values())))
+
+    @property
+    def kernel(self) -> Kernel:
+        return self.users.kernel
+
+    @property
+    def ending(self) -> Ending | None:
+        if not self.users.finished:
+            return None
+        ended = self.users.first.ended if self.users.first else None
+        if ended is None:
+            return Ending(1, "every thread waits, and nothing can wake one")
+        return Ending(ended.shell_status, f"the first process has ended: {ended}")
+
+    def run(self, until: int) -> Interrupted | None:
+        found = self.users.run(until)
+        return None if found is None else Interrupted(found.cpu, found.stop)
+
+    def step(self, cpu: int) -> Interrupted | None:
+        found = self.kernel.scheduler.step(cpu, lambda: self.users.finished)
+        return None if found is None else Interrupted(found.cpu, found.stop)
+
+    def kill(self, pid: int) -> None:
+        """The process ends as soon as it runs again."""
+        self.users.end_process(self.users.live[pid], Ended(signal=SIGKILL))
+
+    # There is no hypervisor.
+
+    @property
+    def exits(self) -> Mapping[str, int]:
+        return {}
+
+    @property
+    def vcpus(self) -> list[Vcpu]:
+        return []
+
+    def in_guest(self, cpu: int) -> bool:
+        return False
+
+    def vcpu_on(self, cpu: int) -> Vcpu | None:
+        return None
+
+    def host_code(self) -> bytes:
+        return host_code(self.kernel)
+
+    def destroy_guest(self) -> None:
+        """There is none."""
