@@ -7,7 +7,8 @@ BENCH  ?= ../shared/bench
 PCT    ?= 10
 BUILDS ?=
 BOOTS  ?=
-TOOLS  := gdb-multiarch mipsel-linux-gnu-gcc mips-linux-gnu-gcc mips64el-linux-gnuabi64-gcc qemu-system-mipsel tmux qemu-img debugfs
+TOOLS  := gdb-multiarch mipsel-linux-gnu-gcc mips-linux-gnu-gcc mips64el-linux-gnuabi64-gcc \
+          mipsisa64r6el-linux-gnuabi64-gcc qemu-system-mipsel tmux qemu-img debugfs
 
 .PHONY: help run test check tools bench startup boot soak mutation clean
 help:
@@ -25,7 +26,7 @@ check: $(VENV)/dev
 	$(BIN)/pytest -n auto -m "not soak"
 
 bench: $(VENV)/dev ## speed beside QEMU: BENCH=folder of the programs, PCT=1, 10 or 100, BUILDS="bare32 te32" (default: all)
-	@sh tools/install $(TOOLS) mipsisa64r6el-linux-gnuabi64-gcc gcc
+	@sh tools/install $(TOOLS) gcc
 	$(BIN)/python bench/bench.py --source "$(BENCH)" --percent $(PCT) $(BUILDS:%=--target %)
 	$(BIN)/python bench/startup.py
 

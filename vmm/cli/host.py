@@ -36,7 +36,7 @@ ENVIRONMENT = ("PATH=/", "HOME=/", "LANG=C")
 
 def main(options: Namespace) -> int:
     said = bytearray()
-    images = [_image(path) for path in (options.PROGRAM, *(options.others or ()))]
+    images = [read_image(path) for path in (options.PROGRAM, *(options.others or ()))]
     system = _system(options, images, said)
     first = next(iter(system.programs.values()))
     names = [text.encode(errors="surrogateescape") for text in (options.PROGRAM, *options.ARGS)]
@@ -55,11 +55,11 @@ def main(options: Namespace) -> int:
     return outcome.status
 
 
-def _image(path: str) -> Image:
+def read_image(path: str) -> Image:
     return parse_image(path, read_whole(path, "an ELF executable of Linux for MIPS"))
 
 
-def _program(image: Image) -> Program:
+def program_of(image: Image) -> Program:
     parts = tuple(Part(segment.address, segment.data, segment.memory_size, _prot(segment.flags))
                   for segment in image.segments)
     return Program(image.path, image.bits, image.big_endian, image.entry, parts, image.program_headers,
@@ -102,7 +102,7 @@ def _system(options: Namespace, images: list[Image], said: bytearray) -> UserSys
         out.write(data)
         out.flush()
 
-    return UserSystem(kernel, [_program(image) for image in images], say, given, options.seed)
+    return UserSystem(kernel, [program_of(image) for image in images], say, given, options.seed)
 
 
 def _run(system: UserSystem, options: Namespace) -> Outcome:

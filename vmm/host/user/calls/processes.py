@@ -56,6 +56,7 @@ def _reap(thread: Thread, child: Process, status: int) -> int:
     if status:
         thread.write_word(status, child.ended.wait_status)
     thread.process.children.remove(child)
+    del thread.system.live[child.pid]
     return child.pid
 
 
