@@ -1,0 +1,1 @@
+"""Experiments on the host kernel: a workload, what is measured, a table and a plot."""
