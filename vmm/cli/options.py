@@ -62,6 +62,13 @@ def natural(text: str) -> int:
     return int(text)
 
 
+def positives(text: str) -> list[int]:
+    """Whole numbers above 0, with commas between them; each once, the smallest first."""
+    if not re.fullmatch(r"[0-9]{1,6}(,[0-9]{1,6})*", text) or 0 in map(int, text.split(",")):
+        raise ArgumentTypeError(f"{text!r} is not a list of whole numbers above 0; give one such as 1,2,4")
+    return sorted(set(map(int, text.split(","))))
+
+
 def seconds(text: str) -> float:
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or not float(text):
         raise ArgumentTypeError(f"{text!r} is not a time in seconds above 0; give one such as 10 or 0.5")
@@ -189,12 +196,29 @@ INFO = (
     Option("TOPIC",       str,      None,     "cpus, machines, cp0 or insns", "TOPIC",
                                               choices=("cpus", "machines", "cp0", "insns")),
 )
+LAB = (
+    Option("EXPERIMENT",  str,      None,     "shootdown: what flushes of TLBs cost, with ASIDs and interrupts and with "
+                                              "MMIDs and GINVT", "EXPERIMENT", choices=("shootdown",)),
+    Option("--cpu",       str,      "I6500",  "CPU model; it must have MMIDs (default: I6500)", "MODEL"),
+    Option("--host-cpus", positives, [1, 2, 4, 8, 16, 32], "numbers of CPUs to compare (default: 1,2,4,8,16,32)", "N,N..."),
+    Option("--processes", positive, 4,        "processes (default: 4)", "N"),
+    Option("--threads",   positive, 8,        "threads of each (default: 8)", "N"),
+    Option("--pages",     positive, 4,        "pages that a thread maps at a time (default: 4)", "N"),
+    Option("--rounds",    positive, 16,       "how often it maps, protects and unmaps them (default: 16)", "N"),
+    Option("--seed",      natural,  0,        "other addresses by chance, and other turns of the CPUs; the same for the "
+                                              "same", "N"),
+    Option("--quantum",   positive, 200,      "instructions that a CPU executes before the next has its turn; clocks are "
+                                              "so far apart at most (default: 200)", "N"),
+    Option("-o",          str,      None,     "write a plot, too; needs matplotlib", "FILE.svg|FILE.png", name="output"),
+    Option("--json",      None,     False,    "print one JSON object, and nothing else"),
+)
 
 VERBS: dict[str, Verb] = {verb.name: verb for verb in (
     Verb("run",    "vmm.cli.run",    "run a guest: an ELF image, or the bundled one", RUN),
     Verb("explain", "vmm.cli.explain", "say how an address is translated, and why so, at the start of a run or where "
                                        "a limit such as --until ends it", EXPLAIN),
     Verb("host",   "vmm.cli.host",   "run Linux programs on the host kernel, without a guest", HOST),
+    Verb("lab",    "vmm.cli.lab",    "measure the host kernel: a table, and a plot", LAB),
     Verb("asm",    "vmm.cli.asm",    "assemble a file",                               ASM),
     Verb("disasm", "vmm.cli.disasm", "disassemble words or an ELF executable",        DISASM),
     Verb("info",   "vmm.cli.info",   "list what there is to choose from",             INFO),

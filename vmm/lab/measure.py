@@ -41,14 +41,20 @@ class Measured:
     ticks: int
 
     @property
+    def share(self) -> float:
+        """What is lost of all that the CPUs could have executed."""
+        return self.lost / (self.cpus * self.ticks)
+
+    @property
     def lost_each(self) -> float:
         """A flush."""
         return self.lost / max(1, self.flushes)
 
 
-def measure(workload: Workload, model: CpuModel, cpus: int, *, mmids: bool, quantum: int, engine: str) -> Measured:
-    machine = Machine(model, cpus, RAM_BYTES, engine=engine)
-    kernel = Kernel(machine, page_shift=PAGE_SHIFT, quantum=quantum, mmids=mmids, slice_ticks=SLICE_TICKS, costs=CHARGED)
+def measure(workload: Workload, model: CpuModel, cpus: int, *, mmids: bool, quantum: int) -> Measured:
+    machine = Machine(model, cpus, RAM_BYTES)
+    kernel = Kernel(machine, page_shift=PAGE_SHIFT, quantum=quantum, seed=workload.seed, mmids=mmids,
+                    slice_ticks=SLICE_TICKS, costs=CHARGED)
     system = UserSystem(kernel, (), lambda data, error: None)
     first = system.start(workload.program(model, kernel.pages.page_size), [b"shootdown"])
     while not system.finished:

@@ -53,7 +53,7 @@ process:
         nop
 
 thread:
-        li      $8, SEED
+        dli     $8, SEED
         sll     $9, $17, 8
         addu    $9, $9, $18
         dsll    $9, $9, 32

@@ -29,21 +29,26 @@ CALLS = memory, processes, threads
 @dataclass(frozen=True, slots=True)
 class Workload:
     """``pages``: of each mapping; ``working``: of each process's working set, of which a thread reads ``passes`` words
-    between two steps; the first thread of each process forks every so many rounds."""
+    between two steps; the first thread of each process forks every so many rounds; ``seed``: of that, and of the turns that
+    CPUs have."""
 
     processes: int = 4
     threads: int = 8
     pages: int = 4
     rounds: int = 16
-    seed: int = 1
+    seed: int = 0
     working: int = 32
     passes: int = 50
     every: int = 4
 
+    @property
+    def numbers(self) -> dict[str, int]:
+        return asdict(self)
+
     def program(self, model: CpuModel, page_size: int) -> Program:
         """For a core of release 6."""
         rows = available(ROWS, release=model.release, bits=model.bits, ases=model.ases)
-        symbols = {name.upper(): value for name, value in asdict(self).items()}
+        symbols = {name.upper(): value for name, value in self.numbers.items()}
         calls = {f"NR_{call.name}": N64.base + number for number, call in TABLE[N64.name].items()}
         assembled = assemble(SOURCE.read_text("utf-8"), rows=rows, base=TEXT, name=SOURCE.name,
                              symbols={**symbols, **calls, "PAGE": page_size, "DATA": DATA})
