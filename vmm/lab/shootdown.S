@@ -1,6 +1,7 @@
 # The workload of `vmm lab shootdown`, for n64 and release 6.  PROCESSES processes of THREADS threads each map PAGES pages,
 # write, read and check them, take away the right to write, and unmap them, ROUNDS times; between that they read a working
-# set of theirs.  The first thread of each process forks a child from time to time, which writes a page and ends.
+# set of theirs.  The first thread of each process forks a child from time to time, which writes a page and ends; and it puts
+# a new page in the place of one that all threads look at, who would notice the old one.
 # From outside: those names, PAGE (bytes), WORKING (pages), PASSES (reads between two steps), EVERY (rounds from fork to
 # fork), SEED, DATA (where the pages of data are) and NR_* (system calls).
 #
@@ -9,14 +10,18 @@
         .equ    PROT_READ, 1
         .equ    PROT_WRITE, 2
         .equ    MAP_PRIVATE, 2
+        .equ    MAP_FIXED, 0x10
         .equ    MAP_ANONYMOUS, 0x800
         .equ    CLONE_THREAD, 0x50f00           # with VM, FS, FILES, SIGHAND and SYSVSEM
         .equ    FUTEX_WAIT, 0
         .equ    FUTEX_WAKE, 1
         .equ    LEFT, DATA                      # threads of the process that still work
         .equ    STATUS, DATA + 8                # of a child
+        .equ    NUMBER, DATA + 16               # of the page that all look at; 0 while it is replaced
+        .equ    LAST, DATA + 20                 # that number, for who replaces it
         .equ    COPIED, DATA + PAGE             # children write here
         .equ    SET, DATA + 2 * PAGE            # the working set
+        .equ    SIGN, 0x7000000                 # the page that all look at
 
         .macro  CALL number
         li      $v0, \number
@@ -101,7 +106,11 @@ round:
         nop
         jal     forked
         nop
-2:      move    $a0, $21
+        jal     replace
+        nop
+2:      jal     look
+        nop
+        move    $a0, $21
         li      $a1, PAGES * PAGE
         CALL    NR_munmap
         bnez    $a3, wrong
@@ -167,6 +176,49 @@ check:
         nop
 
 wrong:  break
+
+# A new page in the place of the one that all look at, with the next number.
+replace:
+        move    $23, $ra
+        li      $8, LAST
+        lw      $16, 0($8)
+        addiu   $16, $16, 1
+        sw      $16, 0($8)
+        li      $8, NUMBER
+        sw      $0, 0($8)
+        sync
+        li      $a0, SIGN
+        li      $a1, PAGE
+        li      $a2, PROT_READ | PROT_WRITE
+        li      $a3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED
+        li      $8, -1
+        move    $9, $0
+        CALL    NR_mmap
+        bnez    $a3, wrong
+        nop
+        li      $8, SIGN
+        sw      $16, 0($8)
+        sync
+        li      $8, NUMBER
+        sw      $16, 0($8)
+        jr      $23
+        nop
+
+# If the number is the same before and after, the page has it too.
+look:
+        li      $8, NUMBER
+        lw      $9, 0($8)
+        beqz    $9, 1f
+        nop
+        li      $10, SIGN
+        lw      $11, 0($10)
+        lw      $12, 0($8)
+        bne     $9, $12, 1f
+        nop
+        bne     $11, $9, wrong
+        nop
+1:      jr      $ra
+        nop
 
 # Pages of the working set by chance, and a little arithmetic.
 work:
