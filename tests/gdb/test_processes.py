@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,7 @@ from vmm.host.user.numbers import Prot
 from vmm.host.user.program import Part, Program
 from vmm.host.user.system import UserSystem
 
-from .session import by_heading, heading, run_gdb
+from .session import GDB, by_heading, heading, run_gdb
 
 CODE, DATA = 0x10_0000, 0x20_0000
 SOURCE = """
@@ -75,7 +77,7 @@ def target(host: str, *rounds: int, cpus: int = 2, numbers: int = 0) -> DebugTar
     users = UserSystem(kernel, programs, lambda data, error: None)
     for each in programs:
         users.start(each, [each.path.encode()])
-    return debug_target(Userland(users, machine, images))
+    return debug_target(Userland(users, images))
 
 
 @pytest.fixture(scope="module", params=HOSTS)
@@ -137,3 +139,19 @@ def test_gdb_looks_between_a_rollover_and_the_flush_of_another_cpu(tmp_path: Pat
     assert len(versions) == 24 and len(set(versions)) > 1
     assert re.search(r"^\d +0x\w+ +0x0 +0x\w+ +pending +sum\d", text, re.MULTILINE)
     assert re.search(r"stale, but CPU \d ran it at the rollover, so it keeps its number", text)
+
+
+def test_the_verb_serves_a_debugger(tmp_path: Path) -> None:
+    """From before the first instruction to the end, whose status is the program's."""
+    path = tmp_path / "sum"
+    path.write_bytes(image("P5600", "sum", 300, 1).raw)
+    served = subprocess.Popen([sys.executable, "-m", "vmm", "host", "--gdb", "0", "-S", "--cpu", "P5600", str(path)],
+                              stderr=subprocess.PIPE, text=True)
+    assert served.stderr is not None
+    address = served.stderr.readline().split()[-1]
+    text = subprocess.run([*GDB, "-ex", f"target extended-remote {address}", "-ex", "add-inferior", "-ex", "inferior 2",
+                           "-ex", "attach 3", "-ex", "set schedule-multiple on", "-ex", "break stored", "-ex", "continue",
+                           "-ex", "p $v0", "-ex", "delete", "-ex", "continue", "-ex", "inferior 1", "-ex", "continue"],
+                          capture_output=True, text=True, check=True).stdout
+    assert "$1 = 300" in text and "[Inferior 2 (process 3) exited with code 054]" in text
+    assert served.wait(10) == 300 & 0xFF

@@ -5,13 +5,16 @@ The exit status is that program's, or 128 and the number of the signal that ende
 from __future__ import annotations
 
 import json
+import select
 import sys
 import time
 from argparse import Namespace
+from socket import socket
 from typing import BinaryIO
 
 from vmm.arch.models import CpuModel, find_model
-from vmm.cli.loop import BY_SIGNAL, FIRST_SLICE, RAN_OUT, Outcome, Pace, listening
+from vmm.cli.debugger import gdb_address, port, serving
+from vmm.cli.loop import BY_SIGNAL, FIRST_SLICE, RAN_OUT, WAIT_SECONDS, Outcome, Pace, listening
 from vmm.cli.main import complain
 from vmm.errors import ConfigError
 from vmm.guest.board import parse_size
@@ -41,7 +44,8 @@ def main(options: Namespace) -> int:
     first = next(iter(system.programs.values()))
     names = [text.encode(errors="surrogateescape") for text in (options.PROGRAM, *options.ARGS)]
     system.start(first, names, [text.encode(errors="surrogateescape") for text in options.env or ENVIRONMENT])
-    outcome = _run(system, options)
+    with port(gdb_address(options)) as listener:
+        outcome = _run(system, options) if listener is None else _debugged(system, images, options, listener)
     sys.stdout.flush()
     if options.json:
         print(json.dumps({**figures(system), "output": said.decode("utf-8", "replace"), "status": outcome.status,
@@ -111,19 +115,42 @@ def _run(system: UserSystem, options: Namespace) -> Outcome:
     with listening(heard):
         while not system.finished:
             executed, before = machine_retired(system), time.monotonic()
-            if heard:
-                return Outcome(BY_SIGNAL + heard[0], "ended", f"ended by signal {heard[0]}")
-            if options.max_insns is not None and executed >= options.max_insns:
-                return Outcome(RAN_OUT, "max-insns", f"--max-insns {options.max_insns}: {executed:,} were executed and the "
-                               "program still runs; raise the limit")
-            if options.timeout is not None and before - started >= options.timeout:
-                return Outcome(RAN_OUT, "timeout", f"--timeout {options.timeout:g}: time is up and the program still runs; "
-                               "raise the limit")
+            if early := _early(options, heard, executed, before - started):
+                return early
             slice_ticks = pace.ticks
             if options.max_insns is not None:
                 slice_ticks = max(1, min(slice_ticks, (options.max_insns - executed) // len(machine.cpus)))
             system.run(min(cpu.ticks for cpu in machine.cpus) + slice_ticks)
             pace.adapt(time.monotonic() - before)
+    return _ended(system)
+
+
+def _early(options: Namespace, heard: list[int], executed: int, seconds: float) -> Outcome | None:
+    """What ends a run before the program does."""
+    if heard:
+        return Outcome(BY_SIGNAL + heard[0], "ended", f"ended by signal {heard[0]}")
+    if options.max_insns is not None and executed >= options.max_insns:
+        return Outcome(RAN_OUT, "max-insns", f"--max-insns {options.max_insns}: {executed:,} were executed and the "
+                       "program still runs; raise the limit")
+    if options.timeout is not None and seconds >= options.timeout:
+        return Outcome(RAN_OUT, "timeout", f"--timeout {options.timeout:g}: time is up and the program still runs; "
+                       "raise the limit")
+    return None
+
+
+def _debugged(system: UserSystem, images: list[Image], options: Namespace, listener: socket) -> Outcome:
+    """A debugger decides what runs."""
+    from vmm.debug.userland import Userland
+
+    heard: list[int] = []
+    started = time.monotonic()
+    with listening(heard), serving(Userland(system, images), listener, hold=options.hold) as server:
+        while not server.done:
+            if early := _early(options, heard, machine_retired(system), time.monotonic() - started):
+                return early
+            if server.idle:
+                select.select(server.sockets(), [], [], WAIT_SECONDS)
+            server.step(wait=False)
     return _ended(system)
 
 

@@ -95,6 +95,12 @@ def pattern(text: str) -> re.Pattern[bytes]:
 
 # -- the rows ------------------------------------------------------------------------------------------------
 # fmt: off
+DEBUGGER = (
+    Option("--gdb",       str,      None,     "serve a debugger there; port 0 takes one that is free",
+                                              "[HOST:]PORT"),
+    Option("-s",          None,     False,    f"the same as --gdb {GDB_PORT}", name="gdb_usual"),
+    Option("-S",          None,     False,    "wait for the debugger before the first instruction", name="hold"),
+)
 RUN = (
     Option("IMAGE",       str,      None,     "ELF executable or uImage for MIPS; without one, the bundled guest",
                                               count="?"),
@@ -129,10 +135,7 @@ RUN = (
                                               "user[,fwd=tcp|udp:HOSTPORT:GUESTPORT]..."),
     Option("-a --append", str,      "",       "kernel command line, such as console=ttyS0", "ARGS", name="arguments"),
     Option("--serial",    str,      "stdio",  "where the console is: stdio, pty, file:FILE or tcp:HOST:PORT", "WHERE"),
-    Option("--gdb",       str,      None,     "serve a debugger there; port 0 takes one that is free",
-                                              "[HOST:]PORT"),
-    Option("-s",          None,     False,    f"the same as --gdb {GDB_PORT}", name="gdb_usual"),
-    Option("-S",          None,     False,    "wait for the debugger before the first instruction", name="hold"),
+    *DEBUGGER,
     Option("--until",     pattern,  None,     "end, with status 0, when a line of the console matches", "REGEX"),
     Option("--max-insns", positive, None,     "end, with status 124, after so many instructions", "N"),
     Option("--timeout",   seconds,  None,     "end, with status 124, after so many seconds of real time", "S"),
@@ -169,6 +172,7 @@ HOST = (
     Option("--seed",      natural,  0,        "another interleaving of the CPUs, and other random numbers for programs, "
                                               "for each number; the same for the same", "N"),
     Option("-m --memory", str,      "64M",    "memory of the machine (default: 64M)", "SIZE"),
+    *DEBUGGER,
     Option("--max-insns", positive, None,     "end, with status 124, after so many instructions", "N"),
     Option("--timeout",   seconds,  None,     "end, with status 124, after so many seconds of real time", "S"),
     Option("--stats",     None,     False,    "print instructions, system calls, faults and flushes at the end, on "

@@ -10,10 +10,10 @@ from socket import socket
 from typing import TextIO
 
 from vmm.cli.choose import make_system, request_from
+from vmm.cli.debugger import gdb_address, port, serving
 from vmm.cli.keyboard import Keyboard, LineWatch
 from vmm.cli.loop import Debugged, Driver, Free, Limits, Outcome, drive, listening, undelivered
 from vmm.cli.main import abandon_stdout, complain
-from vmm.cli.options import GDB_PORT
 from vmm.cli.prompt import SystemMonitor
 from vmm.cli.report import as_json, figures, table
 from vmm.cli.terminal import interactive, keys, raw
@@ -26,9 +26,9 @@ QUIET_ENDS = ("power-off", "until", "left", "idle")
 
 
 def main(options: Namespace) -> int:
-    address = _gdb_address(options)
+    address = gdb_address(options)
     request = request_from(options)
-    with closing(request), _trace(options) as trace, _port(address) as listener:
+    with closing(request), _trace(options) as trace, port(address) as listener:
         run = Run(options, request)
         with listening(run.limits.signals):
             with open_keyboard(options, run):
@@ -64,16 +64,8 @@ class Run:
             return self._drive(Free(self.system, self.keyboard, self.limits, InstructionTrace(self.system, trace).run))
         if listener is None:
             return self._drive(Free(self.system, self.keyboard, self.limits))
-        from vmm.debug import debug_target  # costs a moment that most runs need not spend
-        from vmm.gdbstub.server import Server
-
-        server = Server(debug_target(self.system), listener, hold=self._hold)
-        host, port = listener.getsockname()[:2]
-        print(f"vmm: debugger: target remote {host}:{port}", file=sys.stderr, flush=True)
-        try:
+        with serving(self.system, listener, hold=self._hold) as server:
             return self._drive(Debugged(server, self.keyboard))
-        finally:
-            server.close()
 
     def _drive(self, driver: Driver) -> Outcome:
         return drive(driver, self.system, self.keyboard, self.limits)
@@ -97,21 +89,12 @@ def _report(options: Namespace, run: Run, outcome: Outcome) -> None:
         abandon_stdout()
 
 
-def _gdb_address(options: Namespace) -> str | None:
-    if options.gdb_usual and options.gdb is not None:
-        raise ConfigError(f"-s and --gdb {options.gdb}: both name a port; give one of them")
-    address: str | None = GDB_PORT if options.gdb_usual else options.gdb
-    if options.hold and address is None:
-        raise ConfigError("-S: waits for a debugger, but none can connect; add -s or --gdb PORT")
-    return address
-
-
 @contextmanager
 def _trace(options: Namespace) -> Iterator[TextIO | None]:
     if options.trace is None:
         yield None
         return
-    if _gdb_address(options) is not None:
+    if gdb_address(options) is not None:
         raise ConfigError(f"--trace {options.trace}: a debugger decides what runs; leave out --trace or the debugger")
     try:
         out = open(options.trace, "w")
@@ -131,17 +114,6 @@ def _trace(options: Namespace) -> Iterator[TextIO | None]:
 def _unwritable(options: Namespace, error: Exception) -> ConfigError:
     reason = error.strerror if isinstance(error, OSError) else error
     return ConfigError(f"--trace {options.trace}: cannot be written: {reason}; give a file that can")
-
-
-@contextmanager
-def _port(address: str | None) -> Iterator[socket | None]:
-    if address is None:
-        yield None
-        return
-    from vmm.gdbstub.server import listen
-
-    with listen(address) as listener:
-        yield listener
 
 
 @contextmanager

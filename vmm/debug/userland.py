@@ -25,7 +25,9 @@ class Programs:
 class Userland:
     """A ``Debuggee``; ``images`` are the executables, the first program's first."""
 
-    def __init__(self, users: UserSystem, machine: Machine, images: Iterable[Image]) -> None:
+    def __init__(self, users: UserSystem, images: Iterable[Image]) -> None:
+        machine = users.kernel.machine
+        assert isinstance(machine, Machine)
         self.users, self.machine = users, machine
         self.images = {image.path: image for image in images}
         self.request = Programs(next(iter(self.images.values())))
