@@ -1,7 +1,8 @@
 """A program for several VPs of one core, as an image: CPU 0 starts the others by the CPC, sends each an interrupt by the
 GIC, all count up one number with LL and SC, each waits for an interrupt of its GIC timer, and CPU 0 prints what was found.
 
-It runs on this machine and on QEMU's Malta with CPS (``-cpu I6400 -smp N``), and prints the same on both.
+It runs on this machine and on QEMU's Malta with CPS (``-cpu I6400 -smp N``), and prints the same on both.  With several
+clusters of one core each, which QEMU has not, CPU 0 reaches the others through its blocks of others, as Linux does.
 """
 from __future__ import annotations
 
@@ -80,11 +81,19 @@ waits:
     jr $31
     nop
 """
-SETUP = f"""
+
+
+def setup(cluster_vps: int) -> str:
+    return f"""
 setup:                                  # $18 the GIC, $20 its local section, $21 the VP, $22 Status with interrupts
     {constant(18, 0xA000_0000 | GIC_AT)}
     ori $20, $18, 0x8000
     lw $21, 0x88($20)                   # IDENT
+    mfc0 $9, $3, 1                      # GlobalNumber
+    ext $9, $9, 16, 4
+    ori $8, $0, {cluster_vps}
+    mul $9, $9, $8
+    addu $21, $21, $9
     {constant(8, BASE)}
     mtc0 $8, $15, 1                     # EBase
     {constant(22, 0x1000_0001 | IM)}
@@ -166,8 +175,41 @@ busy:
 """
 
 
-def start(cpus: int) -> str:
-    """The other VPs, from the page ``other``."""
+CLUSTER_EN, GIC_EN, IN_GLOBAL = 1 << 31, 1 << 30, 1 << 24
+GIC_OTHER = 0xC000
+
+
+def power_up() -> str:
+    """The core, by the CPC's command."""
+    return "ori $8, $0, 3\nsd $8, 0x4000($17)\n"
+
+
+def choose(cluster: int, vp: int = 0, block: int = 0) -> str:
+    """What the blocks of others show."""
+    return f"{constant(8, CLUSTER_EN | GIC_EN | block | cluster << 16 | vp)}sd $8, 0x2018($16)\n" if cluster else (
+        f"ori $8, $0, {vp}\nsd $8, 0x2018($16)\n")
+
+
+def shared(cluster: int) -> str:
+    """$19: the shared section of that cluster's GIC."""
+    return choose(cluster, block=IN_GLOBAL) + (f"ori $19, $18, {GIC_OTHER}\n" if cluster else "or $19, $18, $0\n")
+
+
+def wake(cluster: int) -> str:
+    """A cluster's manager gets power, and says where GIC and CPC are."""
+    return f"""
+        {choose(cluster, block=IN_GLOBAL)}
+        ori $8, $0, 1
+        sw $8, 0x4030($17)                      # PWRUP_CTL
+        {constant(8, GIC_AT | 1)}
+        sd $8, 0x4080($16)
+        {constant(8, CPC_AT | 1)}
+        sd $8, 0x4088($16)
+    """
+
+
+def start(cpus: int, per: int) -> str:
+    """The other VPs, ``per`` of each cluster, from the page ``other``."""
     text = f"""
         {constant(16, 0xBFBF_8000)}
         {constant(17, 0xA000_0000 | CPC_AT)}
@@ -178,27 +220,29 @@ def start(cpus: int) -> str:
         bal setup
         nop
     """
+    text += "".join(wake(cluster) for cluster in range(1, cpus // per))
     for vp in range(cpus):
         ipi = FIRST_IPI + vp
         text += f"""
+            {shared(vp // per)}
             {constant(8, 1 << ipi % 32)}
-            lw $9, {0x180 + ipi // 32 * 4}($18)
+            lw $9, {0x180 + ipi // 32 * 4}($19)
             or $9, $9, $8
-            sw $9, {0x180 + ipi // 32 * 4}($18)     # TRIG: an edge
+            sw $9, {0x180 + ipi // 32 * 4}($19)     # TRIG: an edge
             {constant(9, 0x8000_0000 | IPI_PIN)}
-            sw $9, {0x500 + 4 * ipi}($18)
-            ori $9, $0, {1 << vp}
-            sw $9, {0x2000 + 0x20 * ipi}($18)
-            sw $8, {0x380 + ipi // 32 * 4}($18)     # SMASK
+            sw $9, {0x500 + 4 * ipi}($19)
+            ori $9, $0, {1 << vp % per}
+            sw $9, {0x2000 + 0x20 * ipi}($19)
+            sw $8, {0x380 + ipi // 32 * 4}($19)     # SMASK
         """
     for vp in range(1, cpus):
         text += f"""
-            ori $8, $0, {vp}
-            sd $8, 0x2018($16)                      # OTHER
+            {choose(vp // per, vp % per)}
             {constant(8, BASE + 0x3000)}
             sd $8, 0x4020($16)                      # RESET_BASE
-            ori $8, $0, {1 << vp}
-            sd $8, 0x2028($17)                      # VP_RUN
+            ori $8, $0, {1 << vp % per}
+            sd $8, {0x2028 if vp < per else 0x4028}($17)                      # VP_RUN
+            {power_up() if vp >= per and not vp % per else ""}
         """
     return text + until_all(READY, cpus - 1, "all_ready")
 
@@ -214,16 +258,18 @@ def report(cpus: int) -> str:
 
 
 @cache
-def source(cpus: int) -> str:
-    sends = "".join(f"{constant(8, 0x8000_0000 | FIRST_IPI + vp)}sw $8, 0x280($18)\n" for vp in range(cpus))
+def source(cpus: int, clusters: int = 1) -> str:
+    per = cpus // clusters
+    sends = "".join(f"{shared(vp // per)}{constant(8, 0x8000_0000 | FIRST_IPI + vp)}sw $8, 0x280($19)\n"
+                    for vp in range(cpus))
     return f"""
         {HANDLER}
         {PRINT}
-        {SETUP}
+        {setup(per)}
         {WORK}
         .org 0x1000
     first:
-        {start(cpus)}
+        {start(cpus, per)}
         {sends}
         bal work
         nop
@@ -253,13 +299,14 @@ def source(cpus: int) -> str:
 
 
 @cache
-def image(cpus: int, big_endian: bool = False) -> bytes:
-    code = assemble(source(cpus), rows=mnemonics_of("I6400"), base=BASE, big_endian=big_endian)
+def image(cpus: int, big_endian: bool = False, clusters: int = 1) -> bytes:
+    code = assemble(source(cpus, clusters), rows=mnemonics_of("I6400"), base=BASE, big_endian=big_endian)
     return executable([Segment(BASE, code.code, len(code.code))], entry=BASE + 0x1000, bits=64, big_endian=big_endian,
                       release=6)
 
 
-def expected(cpus: int) -> list[int]:
+def expected(cpus: int, clusters: int = 1) -> list[int]:
     """The words that it prints."""
-    head = [1, cpus, 1, 1, cpus, (1 << cpus) - 1, cpus - 1, cpus * ROUNDS, cpus, 0]
+    per = cpus // clusters
+    head = [1, per, 1, 1, per, (1 << per) - 1, cpus - 1, cpus * ROUNDS, cpus, 0]
     return head + [word for vp in range(cpus) for word in (1, 1, vp << 8 | vp)]

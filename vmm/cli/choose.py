@@ -25,6 +25,7 @@ from vmm.guest.outside import Card
 from vmm.guest.placement import TE_KSEG0, Mode
 from vmm.guest.storage.spec import open_disk, parse_disk
 from vmm.guest.system import FIRST_WITHOUT_OLD_CODE, Request, System
+from vmm.host.machine.topology import topology_of
 
 BUNDLED = "bundled"                                         # the path of an image that has none
 
@@ -69,9 +70,12 @@ def request_from(options: Namespace) -> Request:
     devices = tuple(card(text, complain) for text in _each(options.device))
     disks, cards = _disks(_each(options.disk))
     network = [] if options.net is None else [_network(options.net)]
+    cpu = _cpu(image, mode, options.cpu)
+    host_cpus = max(options.host_cpus, options.cpus) if mode == "bare" else options.host_cpus
+    topology = topology_of(options.topology, cpu, host_cpus)
     return Request(
-        image=image, mode=mode, cpu=_cpu(image, mode, options.cpu), board=board, ram_size=memory,
-        host_cpus=max(options.host_cpus, options.cpus) if mode == "bare" else options.host_cpus,
+        image=image, mode=mode, cpu=cpu, board=board, ram_size=memory,
+        host_cpus=host_cpus if topology is None else topology.cpus, topology=topology,
         cpus=options.cpus, command_line=options.arguments, initrd=_file("-i", options.initrd, "an initial RAM disk"),
         dtb=_dtb(options.dtb), flash=_file("--pflash", options.pflash, "the contents of a flash memory"),
         engine=options.engine, disks=disks, cards=(*cards, *network, *devices), quantum=options.quantum, seed=options.seed,

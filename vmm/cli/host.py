@@ -23,6 +23,7 @@ from vmm.guest.image import Image, parse_image
 from vmm.guest.system import FIRST_WITHOUT_OLD_CODE
 from vmm.host.kernel.kernel import Kernel
 from vmm.host.machine import Machine
+from vmm.host.machine.topology import topology_of
 from vmm.host.user.numbers import Prot
 from vmm.host.user.program import Part, Program
 from vmm.host.user.system import UserSystem
@@ -92,7 +93,8 @@ def _system(options: Namespace, images: list[Image], said: bytearray) -> UserSys
         if "n32" in image.flags:
             raise ConfigError(f"{image.path}: is built for n32; build it with -mabi=32 or -mabi=64")
     cpu = _cpu(images[0], options.cpu)
-    machine = Machine(cpu, options.host_cpus, parse_size(options.memory), images[0].big_endian, options.engine)
+    machine = Machine(cpu, topology_of(options.topology, cpu, options.host_cpus) or options.host_cpus,
+                      parse_size(options.memory), images[0].big_endian, options.engine)
     kernel = Kernel(machine, page_shift=PAGE_SHIFT, quantum=options.quantum, seed=options.seed, mmids=options.mmids)
     if options.mmids and not kernel.mmid_bits:
         raise ConfigError(f"--mmids: the core {cpu.name} has no MemoryMapID; choose I6500, or leave --mmids out")

@@ -114,6 +114,8 @@ RUN = (
     Option("--cpu",       str,      None,     "CPU model of the host, see vmm info cpus (default: one that fits image "
                                               "and mode)", "MODEL"),
     Option("--host-cpus", positive, 1,        "CPUs of the host", "N"),
+    Option("--topology",  str,      None,     "where the host's CPUs are, such as 2x4x2: clusters, cores of each, VPs of "
+                                              "each core (default: one cluster of full cores)", "CxKxV"),
     Option("--host-mmids", None,    False,    "let the host kernel use MMIDs instead of ASIDs, where the CPU has them; as "
                                               "in the original, KVM does not run there"),
     Option("-c --cpus",   positive, 1,        "CPUs of the guest", "N"),
@@ -161,6 +163,8 @@ HOST = (
     Option("ARGS",        str,      None,     "its arguments: all that follows", count="..."),
     Option("--cpu",       str,      None,     "CPU model, see vmm info cpus (default: one that fits the program)", "MODEL"),
     Option("--host-cpus", positive, 1,        "CPUs of the machine", "N"),
+    Option("--topology",  str,      None,     "where the CPUs are, such as 2x4x2: clusters, cores of each, VPs of each "
+                                              "core (default: one cluster of full cores)", "CxKxV"),
     Option("--mmids",     None,     False,    "address spaces have global ids (MMIDs) and are invalidated by GINVT; else "
                                               "ASIDs and interrupts"),
     Option("--exec",      str,      None,     "another program, which execve finds by this name; again for more", "PROGRAM",

@@ -35,7 +35,8 @@ class BareSystem:
         self.ending: Ending | None = None
         pieces, rom_at = _pieces(request)
         size = rom_at + (request.board.rom_size if any(piece.read_only for piece in pieces) else 0)
-        self.machine = Machine(request.cpu, request.host_cpus, size, request.image.big_endian, request.engine, pieces)
+        self.machine = Machine(request.cpu, request.topology or request.host_cpus, size, request.image.big_endian,
+                               request.engine, pieces)
         self.device_maps = tuple(DeviceMap(cpu) for cpu in self.machine.cpus)
         self.cps = Cps(self.machine, self._now_ns, self._run_ahead) if request.cpu.cm else None
         self._ports: tuple[Sequence[Port | DeviceMap], ...] = tuple(

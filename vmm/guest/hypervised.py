@@ -92,7 +92,8 @@ class HypervisedSystem:
         shift = request.page_shift or PAGE_SHIFT[request.mode]
         rom = request.board.rom(request.image.big_endian, request.flash)
         memory = request.ram_size + len(rom) + HOST_OWN_BYTES
-        self.machine = Machine(request.cpu, request.host_cpus, memory, request.image.big_endian, request.engine)
+        self.machine = Machine(request.cpu, request.topology or request.host_cpus, memory, request.image.big_endian,
+                               request.engine)
         self.kernel = Kernel(self.machine, page_shift=shift, quantum=request.quantum or QUANTUM_TICKS, seed=request.seed,
                              mmids=request.host_mmids)
         self.vm = self._create_vm()

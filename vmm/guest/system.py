@@ -30,6 +30,7 @@ from vmm.guest.inputlog import InputLog
 from vmm.guest.outside import Card, Memory, Opened, Outside, Source
 from vmm.guest.placement import Mode
 from vmm.host.machine import NS_PER_TICK, Machine
+from vmm.host.machine.topology import Topology
 from vmm.kvm.vcpu import Vcpu
 
 SWITCHED_ON = datetime(2023, 6, 10, 12, 0, 0)
@@ -50,6 +51,7 @@ class Request:
     board: Board
     ram_size: int
     host_cpus: int = 1
+    topology: Topology | None = None                        # of the host's CPUs; None: one cluster of full cores
     cpus: int = 1
     command_line: str = ""
     initrd: bytes = b""

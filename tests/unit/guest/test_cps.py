@@ -12,6 +12,7 @@ from vmm.guest.console import MemoryConsole
 from vmm.guest.cps import Cps
 from vmm.guest.image import parse_image
 from vmm.guest.system import Request
+from vmm.host.machine.topology import Topology
 
 GCR = 0x1FBF_8000
 LIMIT = 20_000_000
@@ -19,10 +20,11 @@ GIC_ON, CPC_ON = GIC_AT | 1, CPC_AT | 1
 
 
 def machine(cpus: int, engine: str = "native", cpu: str = "I6500", big_endian: bool = False, program: int = 2,
-            quantum: int = 50_000, seed: int = 0) -> tuple[BareSystem, MemoryConsole]:
+            quantum: int = 50_000, seed: int = 0, topology: Topology | None = None) -> tuple[BareSystem, MemoryConsole]:
     console = MemoryConsole()
-    request = Request(parse_image("many", image(program, big_endian)), "bare", find_model(cpu), find_board("malta"),
-                      32 * MIB, host_cpus=cpus, engine=engine, quantum=quantum, seed=seed)
+    clusters = topology.clusters if topology else 1
+    request = Request(parse_image("many", image(program, big_endian, clusters)), "bare", find_model(cpu),
+                      find_board("malta"), 32 * MIB, host_cpus=cpus, engine=engine, quantum=quantum, seed=seed, topology=topology)
     return BareSystem(request, console), console
 
 
@@ -60,8 +62,8 @@ def test_the_cpus_say_where_the_manager_is_and_that_there_is_one() -> None:
 class Software:
     """Stores and loads of one CPU, without running its code."""
 
-    def __init__(self, cpus: int) -> None:
-        self.system, _ = machine(cpus, "reference")
+    def __init__(self, cpus: int, topology: Topology | None = None) -> None:
+        self.system, _ = machine(cpus, "reference", topology=topology)
         cps = self.system.cps
         assert cps is not None
         self.cps: Cps = cps
@@ -150,3 +152,105 @@ def test_registers_are_only_where_they_are_enabled() -> None:
         True, True, False, False, False, True]
     software.store(GCR + 0x88, 0x1700_0001)
     assert port.covers(0x1700_0000) and not port.covers(CPC_AT)
+
+
+# -- several clusters --------------------------------------------------------------------------------------------------
+CLUSTER_EN, GIC_EN, IN_GLOBAL, IN_USER, IN_GLOBAL_HIGH = 1 << 31, 1 << 30, 1 << 24, 2 << 24, 3 << 24
+MANAGER = 32 << 8
+SIX = Topology(6, 2, 2)                                    # clusters of two cores of two VPs; the last has one core
+
+
+@pytest.mark.parametrize("engine, seed", [("native", 0), ("native", 3), ("reference", 0)])
+def test_vps_of_several_clusters_start_interrupt_each_other_and_count_together(engine: str, seed: int) -> None:
+    topology = Topology(4, 2, 1) if engine == "reference" else Topology(6, 2, 1)
+    system, console = machine(topology.cpus, engine, program=topology.cpus, topology=topology, seed=seed)
+    while system.ending is None and system.machine.retired < LIMIT:
+        system.run(min(cpu.ticks for cpu in system.machine.cpus) + LIMIT)
+    assert [int(line, 16) for line in console.text.split()] == expected(topology.cpus, topology.clusters)
+    assert [cpu.root[GlobalNumber] >> 16 for cpu in system.machine.cpus] == [n // 2 for n in range(topology.cpus)]
+
+
+class Clusters(Software):
+    """Accesses through CPU 0's blocks of others."""
+
+    def choose(self, cluster: int, what: int = 0, cpu: int = 0) -> None:
+        self.store(GCR + 0x2018, CLUSTER_EN | GIC_EN | cluster << 16 | what, cpu)
+
+
+def test_what_other_clusters_have_is_told_while_they_are_down() -> None:
+    software = Clusters(6, SIX)
+    assert software.load(GCR) == 2 << 23 | 1 and software.load(GCR, cpu=4) == 1 << 32 | 2 << 23
+    found = []
+    for cluster in range(2):
+        software.choose(cluster, IN_GLOBAL)
+        found.append(software.load(CPC_AT + 0x4138, size=4))
+        software.choose(cluster, MANAGER)
+        found.append(software.load(CPC_AT + 0x4008) >> 19 & 0xF)
+    assert found == [2 << 23 | 1, 6, 2 << 23, 0]
+    software.choose(1, IN_GLOBAL)
+    software.store(CPC_AT + 0x4030, 1, size=4)
+    software.choose(1, MANAGER)
+    assert software.load(CPC_AT + 0x4008) >> 19 & 0xF == 6
+    assert not any(software.cps.runs(cpu) for cpu in range(1, 6))
+
+
+def test_a_cluster_is_set_up_and_started_from_another() -> None:
+    software = Clusters(6, SIX)
+    assert not software.ports[4].covers(CPC_AT)             # the managers have places of their own
+    software.choose(1, IN_GLOBAL)
+    software.store(GCR + 0x4088, CPC_ON)
+    assert software.ports[4].covers(CPC_AT) and software.load(GCR + 0x4088) == CPC_ON
+    software.choose(1, 1)                                   # core 0, VP 1
+    assert software.load(GCR + 0x4028) == 1 << 8 and software.load(GCR + 0x4010) == 1
+    software.store(GCR + 0x4020, 0x8010_4000)
+    software.store(CPC_AT + 0x4028, 2)
+    software.store(CPC_AT + 0x4000, 3)
+    assert [software.cps.runs(cpu) for cpu in range(6)] == [True, False, False, False, False, True]
+    started = software.system.machine.cpus[5]
+    assert started.pc == 0xFFFF_FFFF_8010_4000 and started.root[GlobalNumber] == 1 << 16 | 1
+    assert software.load(GCR + 0x2028, cpu=5) == 1 << 8
+
+
+def test_interrupts_of_another_cluster_are_set_up_and_sent_through_the_redirect() -> None:
+    software = Clusters(6, SIX)
+    lines = [cpu.state for cpu in software.system.machine.cpus]
+    software.store(GCR + 0x80, GIC_ON)
+    software.choose(1, IN_GLOBAL)
+    software.store(GCR + 0x4080, GIC_ON)
+    for at, value in ((0x180, 1 << 9), (0x500 + 4 * 9, 1 << 31 | 3), (0x2000 + 0x20 * 9, 2), (0x380, 1 << 9),
+                      (0x280, 1 << 31 | 9)):
+        software.store(GIC_AT + 0xC000 + at, value, size=4)
+    assert [state.irq_lines for state in lines] == [0] * 5 + [1 << 13]
+    assert software.load(GIC_AT + 0x480, size=4) == 0 and software.load(GIC_AT + 0x480, 5, size=4) == 1 << 9
+    software.choose(1, 1)                                   # the local section of VP 1 there
+    assert software.load(GIC_AT + 0xC088, size=4) == 1
+    software.store(GIC_AT + 0xC010, 1, size=4)
+    assert software.load(GIC_AT + 0x8008, 5, size=4) & 1
+    software.choose(1, IN_USER)
+    assert software.load(GIC_AT + 0xC000, size=4) == software.load(GIC_AT + 0x10, size=4)
+    software.store(GCR + 0x2018, 0)                         # without GIC_EN, the GIC's own choice holds
+    software.store(GIC_AT + 0x8080, 3, size=4)
+    assert software.load(GIC_AT + 0xC088, size=4) == 3
+
+
+def test_what_is_not_there_reads_as_zero() -> None:
+    software = Clusters(6, SIX)
+    software.store(GCR + 0x80, GIC_ON)
+    for cluster, what in ((2, 0), (63, IN_GLOBAL), (1, 1 << 8), (1, 2), (0, IN_USER), (0, IN_GLOBAL_HIGH)):
+        software.choose(cluster, what)
+        software.store(GCR + 0x4020, 0x8010_4000)
+        assert software.load(GCR + 0x4028) == 0, (cluster, what)
+    software.choose(1, 5)
+    software.store(GIC_AT + 0xC010, 1, size=4)
+    assert software.load(GIC_AT + 0xC088, size=4) == 0
+
+
+def test_a_manager_can_be_moved_and_its_cpus_say_where_it_is() -> None:
+    software, moved = Clusters(6, SIX), 0x1610_0000
+    software.store(GCR + 0x8, moved)
+    assert not software.ports[0].covers(GCR) and software.ports[0].covers(moved) and software.ports[4].covers(GCR)
+    assert software.load(moved + 0x8) == moved
+    assert [cpu.move_from(CMGCRBase) << 4 for cpu in software.system.machine.cpus] == [moved] * 4 + [GCR] * 2
+    software.store(moved + 0x2018, 1)
+    software.store(CPC_AT + 0x2028, 2)
+    assert software.system.machine.cpus[1].move_from(CMGCRBase) << 4 == moved

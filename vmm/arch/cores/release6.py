@@ -69,7 +69,7 @@ CM_AT = 0x1FBF_8000
 """Where the registers of the coherence manager are."""
 NOT_YET = ("microMIPS (Config3.ISA)",)
 WIDE_NOT_YET = ("a page-table walker for guests", "EVA (Config5.EVA)")
-CPS_NOT_YET = ("a guest's FTLB that the VPs of a core share", "more than one cluster",
+CPS_NOT_YET = ("a guest's FTLB that the VPs of a core share",
                "watchdog, EIC mode and NMI of the global interrupt controller")
 
 # fmt: off

@@ -23,7 +23,7 @@ def _of_bare(system: BareSystem, cpu: int, physical: int, memory: bool) -> str:
                      if region.base <= physical < region.end and region.kind in (Kind.RAM, Kind.ROM)), "memory")
     if system.device_maps[cpu].covers(physical):
         return "the CPU's common device memory map"
-    if system.cps is not None and system.cps.find(physical) is not None:
+    if system.cps is not None and system.cps.find(physical, cpu) is not None:
         return "coherence manager, power controller or GIC"
     return on_board(system.board, physical)
 

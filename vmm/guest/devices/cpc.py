@@ -1,9 +1,11 @@
 """The cluster power controller (CPC): which cores have power, and which of their VPs run.
 
 A VP runs while its core has power and its bit of VP_RUN is set; it begins, out of reset, when both have become true, and
-again when its core is reset.  ``master`` is the CPU whose access the next one is; whoever passes accesses on says it.
-Invariant: a command is complete when the store is; a core is up (U6), down (D0) or without clock (D2), never between.
-(MIPS multiprocessing system programmer's guides, Cluster Power Controller)
+again when its core is reset.  Each cluster has such a controller, which also gives power to the cluster's coherence
+manager, "core" 32.  ``master`` is the CPU whose access the next one is; whoever passes accesses on says it.
+Invariant: a command is complete when the store is; a core is up (U6), down (D0) or without clock (D2), never between; the
+manager is up (U5) as soon as any core was.
+(MIPS multiprocessing system programmer's guides, Cluster Power Controller; Linux, power_up_other_cluster)
 """
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from vmm.host.machine.topology import Topology
 
 SPAN, LOCAL, OTHER = 0x8000, 0x2000, 0x4000
 CLOCK_OFF, POWER_DOWN, POWER_UP, RESET = 1, 2, 3, 4
-D0, U6, D2 = 0, 7, 10
+D0, U5, U6, D2 = 0, 6, 7, 10
+MANAGER = 32
 SEQUENCER = 19                                              # in STAT_CONF
 CAN_POWER_DOWN, CAN_STOP_CLOCK = 1 << 16, 1 << 17
 
@@ -31,15 +34,20 @@ class Cpc:
         sequencer: list[int] = words(MAX_CPUS, 4)          # by core
         command: list[int] = words(MAX_CPUS, 4)
         run: int = bits(MAX_CPUS)                          # by CPU
+        manager: int = bits(4)                             # sequencer of the coherence manager
+        order: int = bits(2)                               # of bytes, for cores that come up; kept
 
     def __init__(self, topology: Topology, chosen_core: Callable[[int], int], begin: Callable[[int], None],
-                 end: Callable[[int], None]) -> None:
+                 end: Callable[[int], None], config: Callable[[], int] = lambda: 0, boots: bool = True) -> None:
         """``chosen_core``: of which core a CPU sees the registers in the other block.  ``begin`` lets a CPU run, out of
-        reset; ``end`` stops it.  The first CPU runs."""
+        reset; ``end`` stops it.  ``config``: GCR_CONFIG, which can be read here while its manager is down.  ``boots``: the
+        first CPU runs."""
         self._topology, self._chosen_core, self._begin, self._end = topology, chosen_core, begin, end
+        self._config = config
         self.master = 0
         self.state = self.State()
-        self.state.sequencer[0], self.state.run = U6, 1
+        if boots:
+            self.state.sequencer[0], self.state.run, self.state.manager = U6, 1, U5
 
     def runs(self, cpu: int) -> bool:
         place = self._topology.place(cpu)
@@ -67,6 +75,8 @@ class Cpc:
             if self.runs(cpu) and to != U6:
                 self._end(cpu)
         self.state.sequencer[core] = to
+        if to == U6:
+            self.state.manager = U5
         for cpu in self._vps(core):
             if self.runs(cpu):
                 self._begin(cpu)
@@ -97,6 +107,29 @@ class Cpc:
     def revision(self) -> int:
         return 0
 
+    @regs.read(0x030)
+    def manager_is_up(self) -> int:
+        return int(self.state.manager == U5)
+
+    @regs.write(0x030)
+    def power_manager_up(self, value: int) -> None:
+        """PWRUP_CTL."""
+        if value & 1:
+            self.state.manager = U5
+
+    @regs.read(0x138)
+    def config(self) -> int:
+        return self._config()
+
+    @regs.read(0x140)
+    def order(self) -> int:
+        return self.state.order
+
+    @regs.write(0x140)
+    def set_order(self, value: int) -> None:
+        """SYS_CONFIG."""
+        self.state.order = value & 3
+
     # -- snapshots -----------------------------------------------------------------------------------------------------
     def save(self) -> State:
         return copied(self.state)
@@ -111,6 +144,8 @@ def _block(base: int, other: bool) -> None:
     def existing(action: Callable[..., Any]) -> Callable[..., Any]:         # Any: an int for a read
         def call(cpc: Cpc, *value: int) -> Any:
             core = cpc._core(other)
+            if core == MANAGER and action is stat_conf:
+                return cpc.state.manager << SEQUENCER | CAN_POWER_DOWN
             return action(cpc, core, *value) if cpc._topology.vps_of(core) else 0
         call.__name__ = f"{'other' if other else 'own'}_{action.__name__}"
         return call

@@ -2,9 +2,11 @@
 where VPs begin.
 
 The caches are always coherent, so what governs that is kept and does nothing.  ``master`` is the CPU whose access the next
-one is; whoever passes accesses on says it.  Registers are of 64 bits.
+one is, by its number in the cluster; whoever passes accesses on says it.  Registers are of 64 bits.  Each cluster has such
+a manager; a CPU reaches those of others through its blocks of others (``Redirect``): whoever passes accesses on does that,
+and sets ``redirect`` to what the CPU chose.
 Invariant: a CPU sees in the other block the core, or the VP of it, that it chose; if there is none, zeros.
-(MIPS multiprocessing system programmer's guides, Coherence Manager)
+(MIPS multiprocessing system programmer's guides, Coherence Manager; GCR_Cx_OTHER of CM3.5: Linux, mips_cm_lock_other)
 """
 from __future__ import annotations
 
@@ -21,6 +23,12 @@ GIC_SPAN, CPC_SPAN = 0x2_0000, 0x8000
 ENABLED = 1
 CM3_REVISION, CM3_5_REVISION = 0x0800, 0x0900
 CLUSTERS = 23                                               # in GCR_CONFIG; lowest is the number of cores less one
+CLUSTER_ID = 32
+CLUSTER_ENABLED, GIC_ENABLED = 1 << 31, 1 << 30             # in OTHER, as the next two
+BLOCK, BLOCK_ONES = 24, 3
+CLUSTER, CLUSTER_ONES = 16, 0x3F
+IN_LOCAL, IN_GLOBAL, IN_USER, IN_GLOBAL_HIGH = range(4)
+"""What the block of others shows (BLOCK)."""
 L2_BYPASS = 1 << 20
 CORE, CORE_ONES, VP_ONES = 8, 0x3F, 0x7                     # in OTHER
 WORD, SIGN = 0xFFFF_FFFF, 1 << 31
@@ -29,23 +37,39 @@ RESET_BASE = 0xBFC0_0000
 RESET_BASE_ONES = 0xFFFF_F000
 
 
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """What a CPU chose to see in its blocks of others.  ``cluster``: None for its own; ``gic``: the GIC's block, too."""
+    value: int
+    cluster: int | None
+    block: int
+    core: int
+    vp: int
+    gic: bool
+
+
 class Gcr:
     regs = Window(span=SPAN, pairs=True)
 
     @dataclass(slots=True)
     class State:
         access: int = bits(8, 0xFF)
+        base: int = bits(48)
         gic_base: int = bits(48)
         cpc_base: int = bits(48)
         other: list[int] = words(MAX_CPUS, 32)             # by CPU
         reset_base: list[int] = words(MAX_CPUS, 32, RESET_BASE)
         coherence: list[int] = words(MAX_CPUS, 8)          # by core
 
-    def __init__(self, topology: Topology, base: int, revision: int = CM3_REVISION) -> None:
-        """``base``: where these registers are."""
-        self._topology, self._base, self._revision = topology, base, revision
+    def __init__(self, topology: Topology, base: int, revision: int = CM3_REVISION, cluster: int = 0,
+                 clusters: int = 1, moved: Callable[[int], None] = lambda base: None) -> None:
+        """``topology`` of this cluster, which is number ``cluster`` of ``clusters``.  ``base``: where these registers are;
+        ``moved`` is told where they are when software moves them."""
+        self._topology, self._revision, self._cluster, self._clusters = topology, revision, cluster, clusters
+        self._moved = moved
         self.master = 0
-        self.state = self.State()
+        self.redirect: int | None = None
+        self.state = self.State(base=base)
 
     @property
     def gic_at(self) -> int | None:
@@ -63,23 +87,34 @@ class Gcr:
         base = self.state.reset_base[cpu]
         return (base ^ SIGN) - SIGN & (1 << 64) - 1
 
+    def _choice(self, cpu: int) -> int:
+        return self.state.other[cpu] if self.redirect is None else self.redirect
+
     def chosen_core(self, cpu: int) -> int:
-        return self.state.other[cpu] >> CORE & CORE_ONES
+        return self._choice(cpu) >> CORE & CORE_ONES
+
+    def redirect_of(self, cpu: int) -> Redirect:
+        """Before CM3.5 a CPU chooses a core and a VP only."""
+        value = self.state.other[cpu]
+        ours = value if self._revision >= CM3_5_REVISION else value & 0xFFFF
+        cluster = ours >> CLUSTER & CLUSTER_ONES if ours & CLUSTER_ENABLED else None
+        return Redirect(value, cluster, ours >> BLOCK & BLOCK_ONES, ours >> CORE & CORE_ONES, ours & VP_ONES,
+                        bool(ours & GIC_ENABLED))
 
     def cpu_of(self, other: bool) -> int | None:
         """Whose registers the block shows to ``master``."""
         if not other:
             return self.master
-        return self._topology.number(self.chosen_core(self.master), self.state.other[self.master] & VP_ONES)
+        return self._topology.number(self.chosen_core(self.master), self._choice(self.master) & VP_ONES)
 
     # -- the global block ----------------------------------------------------------------------------------------------
     @regs.read(0x000)
     def config(self) -> int:
-        return (1 if self._revision >= CM3_5_REVISION else 0) << CLUSTERS | self._topology.cores - 1
+        return (self._clusters if self._revision >= CM3_5_REVISION else 0) << CLUSTERS | self._topology.cores - 1
 
-    @regs.read(0x008)
-    def base(self) -> int:
-        return self._base
+    @regs.read(0x004)
+    def config_high(self) -> int:
+        return self._cluster << CLUSTER_ID - 32
 
     @regs.read(0x020)
     def access(self) -> int:
@@ -116,15 +151,15 @@ class Gcr:
         self.state = copied(state)
 
 
-def _place_of(offset: int, name: str, span: int) -> None:
-    """GCR_GIC_BASE and GCR_CPC_BASE: an address and whether it is enabled, in two halves."""
-    ones = ADDRESS_ONES & -span | ENABLED
+def _place_of(offset: int, name: str, ones: int) -> None:
+    """An address of 48 bits, in two halves."""
     for half in (0, 32):
         def load(gcr: Gcr, half: int = half) -> int:
             return int(getattr(gcr.state, name)) >> half & WORD
 
         def store(gcr: Gcr, value: int, half: int = half) -> None:
             setattr(gcr.state, name, (getattr(gcr.state, name) & ~(WORD << half) | value << half) & ones)
+            gcr._moved(gcr.state.base)
 
         load.__name__, store.__name__ = name, f"set_{name}"
         Gcr.regs.read(offset + half // 8)(load)
@@ -164,7 +199,7 @@ def _block(base: int, other: bool) -> None:
 
     def identity(gcr: Gcr, cpu: int) -> int:
         place = gcr._topology.place(cpu)
-        return place.cluster << 8 | place.core
+        return gcr._cluster << 8 | place.core
 
     read, write = Gcr.regs.read, Gcr.regs.write
     for offset, action, writable in ((0x08, coherence, True), (0x10, config, False), (0x18, choice, True),
@@ -174,7 +209,8 @@ def _block(base: int, other: bool) -> None:
             write(base + offset)(of_cpu(action))
 
 
-_place_of(0x080, "gic_base", GIC_SPAN)
-_place_of(0x088, "cpc_base", CPC_SPAN)
+_place_of(0x008, "base", ADDRESS_ONES & -SPAN)
+_place_of(0x080, "gic_base", ADDRESS_ONES & -GIC_SPAN | ENABLED)
+_place_of(0x088, "cpc_base", ADDRESS_ONES & -CPC_SPAN | ENABLED)
 _block(LOCAL, False)
 _block(OTHER, True)

@@ -29,21 +29,23 @@ class Piece:
 
 
 class Machine:
-    """``ram_bytes`` of memory from physical address 0, unless ``pieces`` say where it appears."""
+    """``ram_bytes`` of memory from physical address 0, unless ``pieces`` say where it appears; ``cpus`` in one cluster of
+    cores as full as they may be, unless a ``Topology`` says where they are."""
 
-    def __init__(self, model: CpuModel, cpus: int, ram_bytes: int, big_endian: bool = False,
+    def __init__(self, model: CpuModel, cpus: int | Topology, ram_bytes: int, big_endian: bool = False,
                  engine: str = "native", pieces: tuple[Piece, ...] = ()) -> None:
-        if not 1 <= cpus <= MAX_CPUS:
-            raise ConfigError(f"{cpus} CPUs: a machine has 1 to {MAX_CPUS}")
+        self.topology = cpus if isinstance(cpus, Topology) else Topology(cpus, model.vps)
+        count = self.topology.cpus
+        if count > MAX_CPUS:
+            raise ConfigError(f"{count} CPUs: a machine has 1 to {MAX_CPUS}")
         self.model, self.big_endian = model, big_endian
         self.memory = Memory(ram_bytes)
         for piece in pieces or (Piece(0, ram_bytes, 0),):
             self.memory.map(piece.physical, piece.size, piece.offset, read_only=piece.read_only)
         self.engine = make_engine(engine, model, big_endian, self.memory)
         self.ram = Ram(self.memory, self.engine, big_endian)
-        self.topology = Topology(cpus, model.vps)
         self.cpus = tuple(Cpu(model, number, big_endian, self.memory, self.engine,
-                              self.topology.place(number).global_number) for number in range(cpus))
+                              self.topology.place(number).global_number) for number in range(count))
         if model.vps > 1 and model.ftlb_entries:
             for core in self.topology.cores_of_cpus():
                 share_ftlb([self.cpus[number] for number in core], lends=model.lends_ftlb_entries)
