@@ -75,6 +75,8 @@ OPTIONS: dict[str, tuple[list[str], str]] = {
     "no-cpus":        (["-c", "0"], "above 0"),
     "lonely-cpus":    (["--mode", "bare", "-c", "2"], "I6400 or I6500"),
     "many-cpus":      (["--host-cpus", "1000"], "1 to 64"),
+    "many-clusters":  (["--topology", "2x1x1", "--cpu", "I6400"], "there is one"),
+    "no-topology":    (["--topology", "4"], "2x4x2"),
     "unknown":        (["--frobnicate"], "--frobnicate"),
     "abbreviated":    (["--time", "3"], "--time"),
     "no-value":       (["--cpu"], "expected one argument"),

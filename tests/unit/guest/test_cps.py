@@ -24,7 +24,8 @@ def machine(cpus: int, engine: str = "native", cpu: str = "I6500", big_endian: b
     console = MemoryConsole()
     clusters = topology.clusters if topology else 1
     request = Request(parse_image("many", image(program, big_endian, clusters)), "bare", find_model(cpu),
-                      find_board("malta"), 32 * MIB, host_cpus=cpus, engine=engine, quantum=quantum, seed=seed, topology=topology)
+                      find_board("malta"), 32 * MIB, host_cpus=cpus, engine=engine, quantum=quantum, seed=seed,
+                      topology=topology)
     return BareSystem(request, console), console
 
 
