@@ -29,9 +29,9 @@ class Bound:
     operations: int
 
 
-def explored(bound: Bound, more: int = 0) -> Result:
+def explored(bound: Bound, more: int = 0, *, reduced: bool = True) -> Result:
     system = System(bound.shape).do(*bound.before)
-    return Explorer(system, bound.operations + more).explore()
+    return Explorer(system, bound.operations + more, reduced=reduced).explore()
 
 
 EVERY_KIND = (Flush.MM, Flush.PAGE, Flush.ALL)

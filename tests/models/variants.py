@@ -12,7 +12,7 @@ from vmm.host.kernel.asids import AsidContexts
 from vmm.host.kernel.contexts import Space
 from vmm.host.kernel.flush import Flush, Flusher, Plan, Wanted
 from vmm.host.kernel.mmids import MmidContexts
-from vmm.host.kernel.steps import Act, ClearBits, Load, Lock, Program, Store, Unlock
+from vmm.host.kernel.steps import Act, ClearBits, Load, LoadBits, Lock, Program, Store, Unlock
 
 Prefix = tuple[tuple[str, int, int], ...]
 
@@ -134,7 +134,7 @@ class ClearsEarly(MmidContexts):
     """The pending bit goes before the TLB is empty, and siblings are misled."""
 
     def _flush_if_pending(self, cpu: int) -> Program[None]:
-        if (yield Load(self.flush_pending)) >> cpu & 1:
+        if (yield LoadBits(self.flush_pending, 1 << cpu)):
             yield ClearBits(self.flush_pending, 1 << cpu)
             yield Act(self.mmus[cpu].flush_all, shared=True)
 

@@ -18,6 +18,7 @@ from vmm.host.kernel.steps import (
     CompareExchange,
     Exchange,
     Load,
+    LoadBits,
     Lock,
     MakeCell,
     Program,
@@ -119,14 +120,14 @@ class MmidContexts(SteppedContexts):
 
     def _flush_if_pending(self, cpu: int) -> Program[None]:
         """The bit says to siblings that this TLB may hold what they must not hit, so it goes last (HM-34, HM-36)."""
-        if (yield Load(self.flush_pending)) >> cpu & 1:
+        if (yield LoadBits(self.flush_pending, 1 << cpu)):
             yield Act(self.mmus[cpu].flush_all, shared=True)
             yield ClearBits(self.flush_pending, 1 << cpu)
 
     def _flush_of_siblings(self, cpu: int) -> Program[None]:
         """Entries of the number's last owner, in the FTLB of a CPU that has not flushed it yet (HM-36)."""
         siblings = sum(1 << other for other in self.siblings[cpu])
-        if siblings and (yield Load(self.flush_pending)) & siblings:
+        if siblings and (yield LoadBits(self.flush_pending, siblings)):
             yield Act(self.mmus[cpu].ginvt, (Ginvt.SPACE, 0), shared=True)
             yield from self._synchronise(cpu)
 

@@ -97,6 +97,18 @@ class CompareExchange:
 
 
 @dataclass(slots=True)
+class LoadBits:
+    """The answer is those of ``bits`` that are set."""
+
+    cell: Cell
+    bits: int
+    shared = True
+
+    def perform(self) -> int:
+        return self.cell.load() & self.bits
+
+
+@dataclass(slots=True)
 class ClearBits:
     cell: Cell
     bits: int
@@ -157,7 +169,7 @@ class Call:
             drain(self.program(cpu))
 
 
-Step = Load | Store | Exchange | CompareExchange | ClearBits | Lock | Unlock | Act | Call
+Step = Load | Store | Exchange | CompareExchange | LoadBits | ClearBits | Lock | Unlock | Act | Call
 Program = Generator[Step, Any, T]
 
 
