@@ -30,7 +30,7 @@ def test_a_wrong_variant_is_found_out(case: Case, reduced: bool) -> None:
 
 @pytest.mark.parametrize("bound", [bound for bound in BOUNDS if bound.name in (
     "MMIDs, next new space rolls over", "MMIDs of 2 bits, siblings", "MMIDs, CPUs that idle",
-    "ASIDs, calls for everything", "ASIDs, a thread that moves while CPUs idle")], ids=lambda bound: bound.name)
+    "ASIDs, calls for everything")], ids=lambda bound: bound.name)
 def test_the_reduction_leaves_out_no_outcome(bound: Bound) -> None:
     full, reduced = explored(bound, reduced=False), explored(bound)
     assert reduced.ends == full.ends
