@@ -172,6 +172,17 @@ def test_a_debugger_that_steps_one_cpu_finds_the_others_answers() -> None:
     assert kernel.scheduler.calls.due(1) is None
 
 
+def test_short_runs_come_to_an_end_for_a_cpu_that_waits() -> None:
+    """Each goes on from where the CPU is that is behind, as a debugger's do: the one that waits for an answer."""
+    kernel = boot(2, quantum=50 * QUANTUM)
+    mm = kernel.new_mm()
+    spin_on(kernel, 1)
+    task = kernel.spawn("flusher", flusher(kernel, mm, times=5), frozenset({0}))
+    for _ in range(100):
+        kernel.scheduler.run(min(cpu.ticks for cpu in kernel.cpus) + QUANTUM)
+    assert task.done
+
+
 def test_a_slice_keeps_a_cpu_for_a_task_while_turns_end() -> None:
     kernel = boot(1, slice_ticks=5 * QUANTUM)
     spin_on(kernel, 0, 0)

@@ -112,7 +112,7 @@ class Scheduler:
     def run(self, until: int, stop: Callable[[], bool] = lambda: False) -> Interrupted | None:
         """Until all ``ticks`` reach ``until``, ``stop()`` holds between two steps, nothing is left, or a debugger stop.
 
-        ``until`` may fall into the turn of the last CPU only; the others then have ended theirs, or wait for its answer.
+        ``until`` may fall into the turn of the last CPU only; the others then have come there.
         A CPU that waits for others goes on in the same turn when they have answered.
         """
         while min(cpu.ticks for cpu in self.cpus) < until and not stop():
@@ -129,7 +129,7 @@ class Scheduler:
                 if self.cpus[number].ticks >= turn:
                     continue                                # it ended its turn in an earlier call, or round
                 self._reached = turn, index
-                last = index == len(order) - 1
+                last = index == len(order) - 1 and all(self.cpus[other].ticks >= until for other in order[:index])
                 found = self._run_cpu(number, turn, until if last else turn, stop)
                 if found is not None:
                     return found
