@@ -47,13 +47,35 @@ leave:
     syscall 0
 """
 """Adds a word to itself so often, and exits with the sum."""
+FORK = """
+_start:
+    addiu   $2, $0, 4002
+    syscall 0
+    beq     $2, $0, child
+    nop
+    addiu   $2, $0, 4114
+    addiu   $4, $0, -1
+    or      $5, $0, $0
+    or      $6, $0, $0
+    or      $7, $0, $0
+    syscall 0
+waited:
+    addiu   $4, $0, 9
+    addiu   $2, $0, 4001
+    syscall 0
+child:
+    addiu   $4, $0, 5
+    addiu   $2, $0, 4001
+    syscall 0
+"""
+"""Forks; the child exits with 5, the parent waits for that and exits with 9."""
 HOSTS = {"ASIDs": ("P5600", False), "MMIDs": ("I6500", True)}
 
 
-def image(model: str, name: str, rounds: int, word: int) -> Image:
+def image(model: str, name: str, rounds: int, word: int, source: str = SOURCE) -> Image:
     core = find_model(model)
     rows = Mnemonics(available(ROWS, release=core.release, bits=32, ases=frozenset()))
-    program = assemble(SOURCE.format(rounds=rounds), rows=rows, base=CODE, big_endian=False)
+    program = assemble(source.format(rounds=rounds), rows=rows, base=CODE, big_endian=False)
     segments = [Segment(CODE, program.code, len(program.code)), Segment(DATA, word.to_bytes(4, "little"), 8)]
     return parse_image(name, executable(segments, entry=CODE, symbols=program.labels, bits=32,
                                         release=6 if core.release == 6 else 2))
@@ -65,14 +87,14 @@ def program(image: Image) -> Program:
     return Program(image.path, 32, False, CODE, parts)
 
 
-def target(host: str, *rounds: int, cpus: int = 2, numbers: int = 0) -> DebugTarget:
+def target(host: str, *rounds: int, cpus: int = 2, numbers: int = 0, source: str = SOURCE) -> DebugTarget:
     """A process for each of ``rounds``, from number 3 on; the nth adds n + 1 each time."""
     model, mmids = HOSTS[host]
     machine = Machine(find_model(model), cpus, 8 << 20)
     kernel = Kernel(machine, page_shift=12, quantum=1000, mmids=mmids)
     if numbers and isinstance(kernel.contexts, MmidContexts):
         kernel.contexts.count = numbers
-    images = [image(model, f"sum{n}", each, n + 1) for n, each in enumerate(rounds)]
+    images = [image(model, f"sum{n}", each, n + 1, source) for n, each in enumerate(rounds)]
     programs = [program(each) for each in images]
     users = UserSystem(kernel, programs, lambda data, error: None)
     for each in programs:
@@ -139,6 +161,27 @@ def test_gdb_looks_between_a_rollover_and_the_flush_of_another_cpu(tmp_path: Pat
     assert len(versions) == 24 and len(set(versions)) > 1
     assert re.search(r"^\d +0x\w+ +0x0 +0x\w+ +pending +sum\d", text, re.MULTILINE)
     assert re.search(r"stale, but CPU \d ran it at the rollover, so it keeps its number", text)
+
+
+ATTACH = ("add-inferior", "inferior 2", "attach 3", "set schedule-multiple on")
+
+
+def test_a_forked_process_is_let_go(tmp_path: Path) -> None:
+    """And a breakpoint of its parent's is none in it."""
+    text = run_gdb(target("ASIDs", 0, source=FORK), tmp_path, *ATTACH, "break child", "break waited", "continue",
+                   "info symbol $pc", "continue")
+    assert "[Detaching after fork from child process 4]" in text
+    assert "waited in section" in text and "hit Breakpoint 1" not in text
+    assert "[Inferior 2 (process 3) exited with code 011]" in text
+
+
+def test_a_forked_process_is_followed(tmp_path: Path) -> None:
+    text = run_gdb(target("MMIDs", 0, source=FORK), tmp_path, *ATTACH, "set follow-fork-mode child", "break child",
+                   "continue", "info symbol $pc", "p $v0", "monitor ps", "delete", "continue")
+    assert "[New inferior 3 (process 4)]" in text
+    assert "child in section" in text and "$1 = 0" in text
+    assert re.search(r"^4 +4 +sum0 +\d +running", text, re.MULTILINE)
+    assert "[Inferior 3 (process 4) exited with code 05]" in text
 
 
 def test_the_verb_serves_a_debugger(tmp_path: Path) -> None:

@@ -13,12 +13,14 @@ from vmm.debug.access import access_of
 from vmm.debug.ending import Endings
 from vmm.debug.plan import Plan, make_plan
 from vmm.debug.points import Points
-from vmm.debug.worlds import GUEST, HOST, Worlds, cpu_thread
+from vmm.debug.worlds import GUEST, HOST, Worlds, cpu_thread, program_file, program_thread
 from vmm.engine.cpu import Watch
 from vmm.gdbstub.target import (
     SIGINT,
     SIGTRAP,
     Action,
+    Execed,
+    Forked,
     MemoryFault,
     RangeStep,
     StopEvent,
@@ -72,10 +74,20 @@ class Execution:
             return self._told(end)
         if self._interrupted:
             return Stopped(plan.first, SIGINT)
-        event = self._guarded_slice(plan)
+        event = self._guarded_slice(plan) or self._birth()
         if event is None and (end := self.endings.next()) is not None:
             return self._told(end)
         return event
+
+    def _birth(self) -> Stopped | None:
+        """A process that is debugged has forked, or executes another program."""
+        births = [] if self.worlds.userland is None else self.worlds.userland.births
+        while births:
+            thread, child = births.pop(0)
+            if thread.process.pid in self.endings.followed:
+                return Stopped(program_thread(thread), SIGTRAP, Execed(program_file(thread.process.program.path))
+                               if child is None else Forked(program_thread(child)))
+        return None
 
     def _told(self, end: StopEvent) -> StopEvent:
         self.said.append(self.endings.take_text())
@@ -158,7 +170,7 @@ class Execution:
         while not self.endings.over and min(cpu.ticks for cpu in self.cpus) < until:
             found = self.system.run(until)
             if found is None:
-                return None
+                return None                            # the slice is over, or there was a birth
             event = self._meaning(plan, found.cpu, found.stop)
             if event is not None:
                 return event

@@ -79,13 +79,13 @@ def show_mmids(worlds: Worlds, view: View, words: list[str]) -> str:
 
 
 def show_processes(worlds: Worlds, view: View, words: list[str]) -> str:
+    if worlds.userland is None:
+        raise TargetError("no user programs run on this machine: vmm host runs some")
     rows = [("process", "thread", "program", "CPU", "state")]
-    for pid in worlds.processes:
-        for thread in worlds.program_threads(pid):
-            rows.append((str(pid), str(thread.id.tid), thread.name, "-" if thread.core is None else str(thread.core),
-                         thread.extra))
-    if len(rows) == 1:
-        raise TargetError("no processes: no user programs run on this machine's host kernel")
+    for pid, process in worlds.processes.items():
+        threads = worlds.program_threads(pid)
+        rows += [(str(pid), str(each.id.tid), each.name, "-" if each.core is None else str(each.core), each.extra)
+                 for each in threads] or [(str(pid), "-", process.name, "-", "ended, and not waited for")]
     return table(rows)
 
 

@@ -13,7 +13,7 @@ from vmm.debug.execution import Execution
 from vmm.debug.layout import Row
 from vmm.debug.monitor import monitor
 from vmm.debug.points import Point
-from vmm.debug.worlds import GUEST, HOST, Worlds, cpu_thread
+from vmm.debug.worlds import GUEST, HOST, PROGRAMS, Worlds, cpu_thread, program_file
 from vmm.gdbstub.target import (
     Action,
     BreakKind,
@@ -27,8 +27,6 @@ from vmm.gdbstub.target import (
 )
 
 HOST_CODE = "/host/kernel.elf"
-PROGRAMS = "/user/"
-"""Before the path of a program's executable."""
 
 
 class DebugTarget:
@@ -51,7 +49,7 @@ class DebugTarget:
             mine = [Process(HOST, self._image_path)]
         else:
             mine = [Process(HOST, HOST_CODE), Process(GUEST, self._image_path, hidden=True)]
-        programs = [Process(pid, PROGRAMS + process.program.path, hidden=True)
+        programs = [Process(pid, program_file(process.program.path), hidden=True)
                     for pid, process in self.worlds.processes.items() if process.threads]
         return [process for process in mine if process.pid in self.endings.alive] + programs
 
@@ -87,8 +85,7 @@ class DebugTarget:
         if path == self._image_path:
             return self.system.request.image.raw
         if self.worlds.userland is not None and path.startswith(PROGRAMS):
-            image = self.worlds.userland.images.get(path.removeprefix(PROGRAMS))
-            return None if image is None else image.raw
+            return next((image.raw for image in self.worlds.userland.images if program_file(image.path) == path), None)
         return self.system.host_code() or None if path == HOST_CODE else None
 
     # -- Registers -------------------------------------------------------------------------------------------
@@ -162,7 +159,7 @@ class DebugTarget:
     # -- Monitoring ------------------------------------------------------------------------------------------
     def monitor(self, command: str) -> str:
         """Of the thread that stopped last, unless the command says whose."""
-        return monitor(self.worlds, command, self._current)
+        return monitor(self.worlds, command, cpu_thread(0) if self.worlds.has_ended(self._current) else self._current)
 
 
 def debug_target(system: Debuggee) -> DebugTarget:

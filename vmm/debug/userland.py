@@ -11,6 +11,7 @@ from vmm.host.kernel.kernel import Kernel
 from vmm.host.machine import Machine
 from vmm.host.user.processes import Ended
 from vmm.host.user.system import UserSystem
+from vmm.host.user.threads import Thread
 from vmm.kvm.vcpu import Vcpu
 
 SIGKILL = 9
@@ -29,8 +30,12 @@ class Userland:
         machine = users.kernel.machine
         assert isinstance(machine, Machine)
         self.users, self.machine = users, machine
-        self.images = {image.path: image for image in images}
-        self.request = Programs(next(iter(self.images.values())))
+        self.images = tuple(images)
+        self.births: list[tuple[Thread, Thread | None]] = []
+        """What has happened since somebody looked: parent and child, or who has executed another program."""
+        users.on_fork = lambda parent, child: self.births.append((parent, child))
+        users.on_exec = lambda thread: self.births.append((thread, None))
+        self.request = Programs(self.images[0])
 
     @property
     def kernel(self) -> Kernel:
@@ -45,12 +50,16 @@ class Userland:
             return Ending(1, "every thread waits, and nothing can wake one")
         return Ending(ended.shell_status, f"the first process has ended: {ended}")
 
+    def _stops(self) -> bool:
+        return self.users.finished or bool(self.births)
+
     def run(self, until: int) -> Interrupted | None:
-        found = self.users.run(until)
+        """Also to the next birth."""
+        found = self.kernel.scheduler.run(until, self._stops)
         return None if found is None else Interrupted(found.cpu, found.stop)
 
     def step(self, cpu: int) -> Interrupted | None:
-        found = self.kernel.scheduler.step(cpu, lambda: self.users.finished)
+        found = self.kernel.scheduler.step(cpu, self._stops)
         return None if found is None else Interrupted(found.cpu, found.stop)
 
     def kill(self, pid: int) -> None:

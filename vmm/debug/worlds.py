@@ -23,6 +23,7 @@ from vmm.host.user.threads import Thread as UserThread
 from vmm.kvm.vcpu import Vcpu
 
 HOST, GUEST = 1, 2
+PROGRAMS = "/user/"
 PRIVILEGES = ("kernel", "supervisor", "user")
 
 
@@ -32,6 +33,11 @@ def cpu_thread(number: int) -> ThreadId:
 
 def vcpu_thread(number: int) -> ThreadId:
     return ThreadId(GUEST, number + 1)
+
+
+def program_file(path: str) -> str:
+    """A program's executable, as debuggers ask for it."""
+    return PROGRAMS + path.lstrip("/")
 
 
 def program_thread(thread: UserThread) -> ThreadId:

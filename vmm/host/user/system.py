@@ -49,6 +49,9 @@ class UserSystem:
         self.first: Process | None = None
         self.calls, self.faults, self.signals, self.futexes = Calls(), Faults(self), Signals(self), Futexes()
         self._next_id = FIRST_PID
+        self.on_fork: Callable[[Thread, Thread], None] = lambda parent, child: None
+        self.on_exec: Callable[[Thread], None] = lambda thread: None
+        """For a debugger: a process is born, and has its first registers; a process has another program, with its own."""
 
     # Running
 
@@ -141,6 +144,7 @@ class UserSystem:
         self._leave(thread.cpu, old)
         self._release_vfork(process)
         thread.start_at(program.entry, stack)
+        self.on_exec(thread)
 
     def _without_others(self, thread: Thread) -> Steps:
         process = thread.process
@@ -186,6 +190,8 @@ class UserSystem:
         child = self._new_thread(process, parent.task.affinity, tid)
         child.continue_as(parent, stack, tls if flags & Clone.SETTLS else parent.tls)
         self.counts["threads" if flags & Clone.THREAD else "forks"] += 1
+        if not flags & Clone.THREAD:
+            self.on_fork(parent, child)
         return child
 
     def _new_process(self, pid: int, parent: Process, memory: Memory, *, vfork: bool) -> Process:
