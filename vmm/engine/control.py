@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vmm.arch.rows import Insn
-from vmm.engine.emit import Condition, Word
+from vmm.engine.emit_words import Condition, Word
 from vmm.engine.inline import InlineEmitter
 from vmm.engine.records import HORIZON, MAIN, RECORD, RECORD_SHIFT, SLOT_DISTANCE
 

@@ -9,7 +9,8 @@ from vmm.arch.softfloat import SOFT
 from vmm.arch.state import OFFSET
 
 if TYPE_CHECKING:
-    from vmm.engine.emit import Condition, Emitter, Operand, Word
+    from vmm.engine.emit import Emitter
+    from vmm.engine.emit_words import Condition, Operand, Word
 
 HALF = "i32"
 UPPER = 4 if sys.byteorder == "big" else 0

@@ -12,7 +12,8 @@ from vmm.arch.fp import Needs
 from vmm.arch.privileged import cp0, fpu, memory, msa
 from vmm.arch.rows import Insn
 from vmm.engine.control import ControlEmitter
-from vmm.engine.emit import FunctionEmitter, Heavy, Word
+from vmm.engine.emit import FunctionEmitter
+from vmm.engine.emit_words import Heavy, Word
 from vmm.engine.inline import FieldRef, InlineEmitter
 from vmm.engine.records import MAIN, SLOT
 

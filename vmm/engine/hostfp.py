@@ -17,7 +17,8 @@ import llvmlite.binding as llvm
 
 from vmm.arch.fp import EQUAL, LESS, NO_EXCEPTION, OPERATIONS, Fcsr, Needs, Operation
 from vmm.arch.state import OFFSET
-from vmm.engine.emit import Condition, Emitter, Heavy, Operand, Word
+from vmm.engine.emit import Emitter
+from vmm.engine.emit_words import Condition, Heavy, Operand, Word
 
 TYPE = {"s": "float", "d": "double"}
 BITS = {"s": "i32", "d": "i64", "w": "i32", "l": "i64"}

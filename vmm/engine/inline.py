@@ -14,7 +14,8 @@ from vmm.arch.encoding import Field
 from vmm.arch.privileged import memory, vector
 from vmm.arch.rows import Insn
 from vmm.engine import lanes
-from vmm.engine.emit import LINE_BITS, Condition, Heavy, Operand, Word
+from vmm.engine.emit import LINE_BITS
+from vmm.engine.emit_words import Condition, Heavy, Operand, Word
 from vmm.engine.hostfp import HostArithmetic
 from vmm.engine.records import (
     ADDEND,

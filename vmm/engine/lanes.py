@@ -11,7 +11,8 @@ from vmm.engine import hostlanes
 from vmm.engine.hostlanes import VECTORS_AT
 
 if TYPE_CHECKING:
-    from vmm.engine.emit import Condition, Emitter, Word
+    from vmm.engine.emit import Emitter
+    from vmm.engine.emit_words import Condition, Word
 
 VECTOR_BITS = 128
 Operand = Any

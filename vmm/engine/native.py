@@ -17,7 +17,8 @@ from vmm.arch.privileged.service import SERVICES
 from vmm.arch.rows import RELEASE_6, REMOVED_NEVER, Choice, Fork, Insn, Tree, decode_tree
 from vmm.arch.state import OFFSET
 from vmm.engine import hostlanes
-from vmm.engine.emit import FunctionEmitter, Heavy
+from vmm.engine.emit import FunctionEmitter
+from vmm.engine.emit_words import Heavy
 from vmm.engine.handlers import heavy_handlers, inline_handlers, mangled
 from vmm.engine.hostfp import host_has_flags, host_has_fma
 from vmm.engine.records import ARGUMENTS, COMPACT, CONTROL, FORBIDS, MAIN, SLOT, SYSTEM
