@@ -310,3 +310,66 @@ def expected(cpus: int, clusters: int = 1) -> list[int]:
     per = cpus // clusters
     head = [1, per, 1, 1, per, (1 << per) - 1, cpus - 1, cpus * ROUNDS, cpus, 0]
     return head + [word for vp in range(cpus) for word in (1, 1, vp << 8 | vp)]
+
+
+# -- DVP and EVP -------------------------------------------------------------------------------------------------------
+PAUSE = 20_000
+STOPPING_PRINTS = [0, 1, 1, 1, 0, 1]
+"""VPControl before DVP; whether VP 1 stood still; VPControl before DVP, EVP and EVP; whether VP 1 goes on."""
+
+
+def pause(label: str) -> str:
+    return f"{constant(8, PAUSE)}{label}:\naddiu $8, $8, -1\nbne $8, $0, {label}\nnop\n"
+
+
+@cache
+def stopping_image() -> bytes:
+    """VP 0 stops VP 1, which counts, and lets it go on; on two VPs of one core."""
+    said = "bal print\nnop\n"
+    text = f"""
+        {HANDLER}
+        {PRINT}
+        {setup(2)}
+        .org 0x1000
+        {start(2, 2)}
+        {constant(19, BASE + DATA)}
+        dvp $4
+        {said}
+        {pause("settles")}
+        lw $24, {COUNTER - DATA}($19)
+        {pause("still")}
+        lw $25, {COUNTER - DATA}($19)
+        xor $4, $24, $25
+        sltiu $4, $4, 1
+        {said}
+        dvp $4
+        {said}
+        evp $4
+        {said}
+        evp $4
+        {said}
+    goes_on:
+        lw $24, {COUNTER - DATA}($19)
+        beq $24, $25, goes_on
+        ori $4, $0, 1
+        {said}
+    end:
+        {constant(8, 0xBF00_0500)}
+        ori $9, $0, 0x42
+        sw $9, 0($8)
+    stop:
+        b stop
+        nop
+        .org 0x3000
+        {add_one(READY, "here")}
+        {constant(19, BASE + DATA)}
+    counts:
+        lw $9, {COUNTER - DATA}($19)
+        addiu $9, $9, 1
+        sw $9, {COUNTER - DATA}($19)
+        b counts
+        nop
+        .org {DATA + 0x400}
+    """
+    code = assemble(text, rows=mnemonics_of("I6400"), base=BASE, big_endian=False)
+    return executable([Segment(BASE, code.code, len(code.code))], entry=BASE + 0x1000, bits=64, big_endian=False, release=6)

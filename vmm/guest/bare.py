@@ -146,8 +146,9 @@ class BareSystem:
             self._running = None
 
     def _executes(self, cpu: Cpu) -> bool:
-        """It is the first, or was started and not stopped."""
-        return cpu.number == 0 if self.cps is None else self.cps.runs(cpu.number)
+        """It is the first, or was started and not stopped, nor is by a sibling."""
+        number = cpu.number
+        return number == 0 if self.cps is None else self.cps.runs(number) and not self.machine.is_stopped(number)
 
     def quiet_until(self) -> int:
         cpus = [cpu for cpu in self.machine.cpus if self._executes(cpu)]

@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.many_cpus import CPC_AT, GIC_AT, expected, image
-from vmm.arch.cp0.registers import CMGCRBase, Config3, GlobalNumber, Status
+from tests.support.many_cpus import CPC_AT, GIC_AT, STOPPING_PRINTS, expected, image, stopping_image
+from vmm.arch.cp0.registers import CMGCRBase, Config3, GlobalNumber, Status, VPControl
 from vmm.arch.models import find_model
 from vmm.guest.bare import BareSystem
 from vmm.guest.board import MIB, find_board
@@ -255,3 +255,23 @@ def test_a_manager_can_be_moved_and_its_cpus_say_where_it_is() -> None:
     software.store(moved + 0x2018, 1)
     software.store(CPC_AT + 0x2028, 2)
     assert software.system.machine.cpus[1].move_from(CMGCRBase) << 4 == moved
+
+
+# -- DVP and EVP -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("engine, seed", [("native", 0), ("native", 1), ("native", 5), ("reference", 0)])
+def test_dvp_stops_the_sibling_until_evp(engine: str, seed: int) -> None:
+    console = MemoryConsole()
+    request = Request(parse_image("stopping", stopping_image()), "bare", find_model("I6400"), find_board("malta"), 32 * MIB,
+                      host_cpus=2, engine=engine, quantum=300, seed=seed)
+    system = BareSystem(request, console)
+    while system.ending is None and system.machine.retired < LIMIT:
+        system.run(min(cpu.ticks for cpu in system.machine.cpus) + LIMIT)
+    assert [int(line, 16) for line in console.text.split()] == STOPPING_PRINTS
+
+
+def test_dvp_stops_no_other_core() -> None:
+    software = Software(8)
+    software.system.machine.cpus[5].root[VPControl] |= VPControl.DIS.mask
+    assert [software.system.machine.is_stopped(cpu) for cpu in range(8)] == [False] * 4 + [True, False, True, True]
+    software.system.machine.cpus[5].reset()
+    assert not software.system.machine.is_stopped(4)

@@ -183,7 +183,7 @@ def rdhwr(m, rt, rd, sel):
 
 
 def virtual_processors(m, stopped):
-    """DVP and EVP: VPControl as it was; a core here has one virtual processor, so no other stops."""
+    """DVP and EVP: VPControl as it was; whoever runs the CPUs stops the core's others while it says so."""
     old = m.cp0[VPControl]
     m.cp0.put(VPControl.DIS, stopped)
     return m.word(old)

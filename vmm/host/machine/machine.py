@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vmm.arch.cp0.registers import VPControl
 from vmm.arch.models import CpuModel
+from vmm.arch.state import ROOT_FILE
 from vmm.engine.cpu import Cpu
 from vmm.engine.engine import MAX_CPUS, make_engine
 from vmm.engine.store import Memory
@@ -15,6 +17,7 @@ from vmm.errors import ConfigError
 from vmm.host.machine.ram import Ram
 from vmm.host.machine.topology import Topology
 
+VP_CONTROL = ROOT_FILE + VPControl.index
 NS_PER_TICK = 5
 """Virtual nanoseconds that one tick takes: an instruction a cycle at 200 MHz; Count runs at half of that (CCRes 2)."""
 
@@ -46,9 +49,18 @@ class Machine:
         self.ram = Ram(self.memory, self.engine, big_endian)
         self.cpus = tuple(Cpu(model, number, big_endian, self.memory, self.engine,
                               self.topology.place(number).global_number) for number in range(count))
+        self._siblings = [[self.cpus[other].state.words for other in self.topology.siblings(number) if other != number]
+                          for number in range(count)]
         if model.vps > 1 and model.ftlb_entries:
             for core in self.topology.cores_of_cpus():
                 share_ftlb([self.cpus[number] for number in core], lends=model.lends_ftlb_entries)
+
+    def is_stopped(self, number: int) -> bool:
+        """A sibling has executed DVP, and no EVP yet: nothing is fetched here, and interrupts wait.  (MD00087, DVP)"""
+        for words in self._siblings[number]:
+            if words[VP_CONTROL] & VPControl.DIS.mask:
+                return True
+        return False
 
     def invalidate_globally(self, cpu: Cpu) -> None:
         """Let the other CPUs do what a GINVT of this one asks; its next run goes on with the instruction."""
