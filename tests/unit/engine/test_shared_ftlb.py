@@ -107,7 +107,7 @@ def differing(one: Core, other: Core) -> list[tuple[int, str]]:
 def test_the_engines_agree(model: str, mmids: tuple[bool, ...]) -> None:
     insns, weights = (INSNS, WEIGHTS) if model == "I6500" else (INSNS[:6] + INSNS[10:], WEIGHTS[:6] + WEIGHTS[10:])
     cores = [Core(engine, model, mmids) for engine in ENGINES]
-    for n, step in enumerate(steps(len(mmids), len(mmids), 500, insns, weights)):
+    for n, step in enumerate(steps(len(mmids), len(mmids), 300, insns, weights)):
         one, other = (core.do(step) for core in cores)
         assert (one.pc, one.gpr[2], one.root[Index]) == (other.pc, other.gpr[2], other.root[Index]), step
         if n % 20 == 0:
