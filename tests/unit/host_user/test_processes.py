@@ -10,6 +10,7 @@ from vmm.host.kernel.flush import Flush, Flusher, Wanted
 from vmm.host.kernel.kernel import Kernel
 from vmm.host.kernel.mmids import MmidContexts
 from vmm.host.kernel.pagetable import pfn_of
+from vmm.host.user.memory import STACK_LIMIT
 from vmm.host.user.numbers import Sig
 from vmm.host.user.processes import Ended
 
@@ -140,3 +141,14 @@ def test_a_refill_that_a_flush_comes_to_begins_again() -> None:
     assert core.pc == core.root[EPC] and not core.root[Status] & Status.EXL.mask
     host.run(60_000)
     assert spinning.ended == Ended(77)
+
+
+def test_a_stack_grows_to_its_limit_and_no_further() -> None:
+    kernel = boot("24Kf", False, 1, ram=16 << 20, page_shift=14)
+    host, _ = system(kernel)
+    deeper = ("addiu $29, $29, -16384", "sw $0, 0($29)", "beq $0, $0, deeper", "nop")
+    process = host.start(program(kernel, deeper, labels={"deeper": 0}), [b"deeper"])
+    kernel.scheduler.run(LIMIT, lambda: process.ended is not None)
+    assert process.ended is not None and process.ended.signal == Sig.SEGV
+    stack = next(area for area in process.memory.areas if area.grows)
+    assert STACK_LIMIT - (32 << 10) < stack.end - stack.start <= STACK_LIMIT

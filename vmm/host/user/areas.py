@@ -75,7 +75,7 @@ class Areas:
         self._areas = kept
 
     def put(self, area: Area) -> None:
-        """In place of what was there; two that could be one become one."""
+        """In place of what was there; with the one before it that could be one with it, it becomes one."""
         self.remove(area.start, area.end)
         at = bisect_right(self._areas, area.start, key=lambda other: other.start)
         before = self._areas[at - 1] if at else None

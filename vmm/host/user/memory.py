@@ -7,6 +7,7 @@ need that.  Invariant: a page that several page tables have, and that is not sha
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from enum import Enum
 
 from vmm.host.kernel.contexts import Mm
@@ -70,7 +71,7 @@ class Memory:
         start = va & -self.page_size
         if area is None or area.end - start > STACK_LIMIT:
             return None
-        self.areas.put(Area(start, area.start, area.prot, grows=True, name=area.name))
+        self.areas.put(replace(area, start=start))
         self.counts["stack growth"] += 1
         return self.areas.find(va)
 
