@@ -66,11 +66,6 @@ class Program:
                  f"next{n}:", after, self.restore()]
         self._text.append("\n".join(lines))
 
-    def log_lines(self, text: str) -> str:
-        """``log RT`` in a case's text."""
-        return "\n".join(self.log(int(line.split()[1].lstrip("$"))) if line.strip().startswith("log ") else line
-                         for line in text.splitlines())
-
     def restore(self) -> str:
         return self.load(26, self.calm) + "mtc0 $26, $12\nehb\n"
 

@@ -12,7 +12,6 @@ from vmm.arch.encoding import Encoding
 from vmm.kvm import words
 
 MASK64 = (1 << 64) - 1
-LINK = 31
 
 
 class Registers(Protocol):

@@ -16,7 +16,6 @@ from vmm.arch.state import GUEST_FILE, OFFSET, ROOT_FILE
 
 NEVER = (1 << 62)
 HARDWARE_LINES = 0xFC00
-GUEST_LINE_BITS = 0x3F << 10
 
 
 def root_count(m: AnyMachine) -> AnyMachine:

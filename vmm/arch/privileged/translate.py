@@ -17,7 +17,6 @@ from vmm.arch.state import ROOT_FILE, TlbSlot
 
 ALL_RIGHTS = 7
 DIRTY, VALID, GLOBAL = 4, 2, 1
-NO_ADDRESS_BITS = 0xFFF
 
 
 def physical(m: AnyMachine, va: AnyMachine, access: AnyMachine, size: AnyMachine) -> AnyMachine:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from vmm.arch.cp0.registers import Config4, EntryHi, Wired
+from vmm.arch.cp0.registers import Config4, Wired
 from vmm.host.kernel.cpu import Cpu, Tlb
 
 CKSEG0 = 0xFFFFFFFF_80000000
@@ -148,6 +148,3 @@ class HostTlb:
     def flush_guest_tlb(self) -> None:
         """The whole guest TLB, whoever's it is (TL-7)."""
         self._flush(self.cpu.guest_tlb, 0, CKSEG1)
-
-    def current_asid(self) -> int:
-        return self.cpu.root[EntryHi] & EntryHi.ASID.mask
