@@ -116,7 +116,8 @@ class Explorer:
             followers = self._expand(state)
             self._seen[key] = self._known.setdefault(followers, followers)
         known = self._seen[key]
-        assert known is not None, "an execution goes round in a circle"
+        if known is None:
+            raise RuntimeError("an execution goes round in a circle, so what follows is not known")
         return known
 
     def _expand(self, state: State) -> Followers:
