@@ -31,7 +31,8 @@ class Endings:
         self.followed.pop(pid, None)
 
     def _of_a_process(self) -> Exited | Killed | None:
-        for pid, process in self.followed.items():
+        """Of some that have ended in one slice, children before their parents."""
+        for pid, process in reversed(self.followed.items()):
             if process.ended is not None:
                 del self.followed[pid]
                 ended = process.ended

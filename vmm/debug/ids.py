@@ -14,6 +14,8 @@ from vmm.host.kernel.asids import AsidContexts
 from vmm.host.kernel.contexts import Mm
 from vmm.host.kernel.kernel import Kernel
 from vmm.host.kernel.mmids import MmidContexts
+from vmm.kvm.vz.backend import VzBackend
+from vmm.kvm.vz.guest import VzHost
 
 DROPPED = 1
 """A word that was used and is no more, so that caches still know of it (HM-43)."""
@@ -39,7 +41,27 @@ def asids(worlds: Worlds) -> str:
                      f"{cache & mask} of {mask + 1}", name_of(named, kernel.mmus[cpu].loaded())))
     words = [("address space", *(f"CPU {cpu}" for cpu in cpus))]
     words += [(name, *(_asid(contexts, mm, cpu) for cpu in cpus)) for name, mm in named]
-    return table(rows) + "\n" + table(words)
+    return table(rows) + "\n" + table(words) + _guest_ids(worlds)
+
+
+def _guest_ids(worlds: Worlds) -> str:
+    """Those of VZ guests, which are each CPU's own, too (VZ-30, VZ-31)."""
+    backends = [] if worlds.hypervised is None else [worlds.hypervised.vm.backend]
+    rows: list[tuple[str, ...]] = []
+    for backend in backends:
+        if isinstance(backend, VzBackend) and backend.host.has_guest_id:
+            host = backend.host
+            rows.append(("guestid_cache", *(f"{cache:#x}" for cache in host.cache)))
+            rows += [(f"vcpu{guest.vcpu.number}", *(_guest_id(host, guest.guest_ids[cpu], cpu)
+                                                   for cpu in range(len(host.cache)))) for guest in backend.guests]
+    heads = [("GuestIDs", *(f"CPU {cpu}" for cpu in range(len(worlds.hosts))))]
+    return "\n" + table(heads + rows) if rows else ""
+
+
+def _guest_id(host: VzHost, word: int, cpu: int) -> str:
+    if not word:
+        return "never"
+    return f"{word:#x} {'stale' if (word ^ host.cache[cpu]) & ~host.guest_id_mask else 'live'}"
 
 
 def _asid(contexts: AsidContexts, mm: Mm, cpu: int) -> str:

@@ -158,11 +158,12 @@ class Worlds:
         cpu.refresh_mode()
         root = "VZ root, " if vz else ""
         text = f"{'VZ ' if vz else ''}guest vcpu{guest.number}" if guest else root + PRIVILEGES[cpu.state.priv]
-        return text + self._task_on(cpu.number) + (", waiting" if cpu.state.halted else "")
+        task = "" if guest else self._task_on(cpu.number)
+        return text + task + (", waiting" if cpu.state.halted else "")
 
     def _task_on(self, cpu: int) -> str:
-        """What the kernel has put on a CPU, where it has programs."""
-        if self.userland is None:
+        """What our kernel has put on a CPU."""
+        if self.kernel is None:
             return ""
-        task = self.userland.kernel.scheduler.current[cpu]
+        task = self.kernel.scheduler.current[cpu]
         return ", idle" if task is None else f", {task.name}"

@@ -7,8 +7,12 @@ from __future__ import annotations
 import pytest
 
 from tests.gdb.session import target
-from vmm.arch.cp0.registers import EntryHi, PageGrain, Status
+from vmm.arch.cp0.fields import sign_extended
+from vmm.arch.cp0.registers import Cause, EntryHi, PageGrain, PWBase, PWCtl, PWField, PWSize, Status
+from vmm.arch.privileged.names import FETCH
 from vmm.debug import DebugTarget
+from vmm.debug.explain.explain import seen_by_vz
+from vmm.debug.guest import VzView
 from vmm.engine.cpu import TlbEntry
 from vmm.gdbstub.target import TargetError
 
@@ -51,6 +55,30 @@ def test_an_ftlb_is_told_with_the_set_that_is_searched() -> None:
     assert any("VTLB of 64" in line and "FTLB" not in line for line in told)
     assert "nothing matches" in told
     assert told[-1].startswith("exception TLBL (TLB refill) to root, vector 0xffffffff80000000")
+
+
+def test_what_the_hardware_walker_reads_is_told() -> None:
+    """A directory of 1024 pointers over tables of 1024 entries, which are EntryLo, two bits up."""
+    debugged = bare("P5600")
+    machine = debugged.system.machine
+    cpu = machine.cpus[0]
+    cpu.root[PWBase] = sign_extended(0x8030_0000)
+    cpu.root[PWField] = PWField.GDI.at(22) | PWField.PTI.at(12) | PWField.PTEI.at(2)
+    cpu.root[PWSize] = PWSize.GDW.at(10) | PWSize.PTW.at(10)
+    cpu.root[PWCtl] = PWCtl.PWEn.mask
+    machine.ram.store(0x30_0004, 4, 0x8030_1000)
+    machine.ram.store(0x30_1000, 4, (PAGE | V) << 2)
+    before = bytes(cpu.state.block.bytes)
+    told = lines(debugged, "explain 0x400010")
+    assert told[2] == ("nothing matches, so the hardware walker reads 0x80301000 at 0xffffffff80300004, 0x20008 at "
+                       "0xffffffff80301000, 0x0 at 0xffffffff80301004, and writes an entry")
+    assert any("won, written by the hardware walker: 0x400000 = 0x400000 under mask 0x1fff" in line for line in told)
+    assert told[-1] == "physical 0x200010: RAM (low RAM)"
+    machine.ram.store(0x30_0004, 4, 1)
+    told = lines(debugged, "explain 0x400010")
+    assert told[2].startswith("nothing matches, so the hardware walker reads 0x1 at 0xffffffff80300004")
+    assert told[2].endswith("and gives up")
+    assert bytes(cpu.state.block.bytes) == before
 
 
 @pytest.mark.parametrize(("access", "expected"), [
@@ -101,6 +129,29 @@ def test_both_stages_of_a_vz_guest_and_then_kvm(cpu: str) -> None:
     told = lines(debugged, "explain guest 0xb80003f8")
     assert any("a guest exit with GExcCode GPA" in line for line in told)
     assert told[-1] == "0x180003f8 is in no memory slot, so KVM asks the board: device com1"
+
+
+@pytest.mark.parametrize("cpu", ["P5600", "MIPS64R5-generic"])
+def test_what_is_told_of_a_running_guest_is_what_happens_next(cpu: str) -> None:
+    """Its next fetch, at moments of its life: executed, or an exception at the vector that was told."""
+    debugged = target("vz", cpu)
+    core, view, outcomes = debugged.system.machine.cpus[0], debugged.worlds.guests[0], set()
+    for moment in range(400, 60_000, 400):
+        debugged.system.run(moment)
+        if not debugged.system.in_guest(0):
+            continue
+        assert isinstance(view, VzView)
+        pc = core.pc
+        told = seen_by_vz(view, pc, FETCH)
+        core.step()
+        if told.raised is None:
+            slot = debugged.worlds.guests[0].system.vm.slots.find(told.stages[0].physical or 0)
+            assert slot is not None and slot.host_of(told.stages[0].physical or 0) == told.physical
+            outcomes.add("executed")
+        else:
+            assert (core.pc, Cause.ExcCode.of(core.root[Cause])) == (told.raised.vector, told.raised.code)
+            outcomes.add("exception")
+    assert "executed" in outcomes
 
 
 def test_the_tlb_of_a_trap_and_emulate_guest_and_its_shadow() -> None:

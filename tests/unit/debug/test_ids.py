@@ -78,6 +78,14 @@ def test_mmids_between_a_rollover_and_the_flushes_that_it_asks_for() -> None:
     assert host.row("mmid", names[0]) == f"{names[0]} 0x20002 live"
 
 
+def test_guest_ids_of_each_cpu() -> None:
+    debugged = target("vz", "MIPS64R5-generic", host_cpus=2)
+    debugged.system.run(60_000)
+    told = debugged.monitor("asid")
+    assert "GuestIDs       CPU 0       CPU 1\nguestid_cache  0x101       0x100\nvcpu0          0x101 live  never\n" in told
+    assert [thread.extra for thread in debugged.threads(1)] == ["VZ root, kernel, vcpu0", "VZ root, kernel, idle"]
+
+
 @pytest.mark.parametrize(("model", "mmids", "command", "complaint"), [
     ("24Kf", False, "mmid", "this host uses ASIDs; see monitor asid"),
     ("I6500", True, "asid", "this host uses MMIDs; see monitor mmid"),

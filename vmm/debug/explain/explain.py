@@ -14,6 +14,7 @@ from vmm.debug.guest import TeView, VzView
 from vmm.debug.host import HostView
 from vmm.debug.process import ProcessView
 from vmm.debug.snapshot import Snapshot
+from vmm.debug.spaces import name_of, spaces
 from vmm.debug.view import View
 from vmm.debug.worlds import Worlds
 from vmm.kvm.vz.ids import root_tag
@@ -60,12 +61,26 @@ def seen_by_vz(view: VzView, va: int, access: int, size: int | None = None) -> S
 # -- the machine -------------------------------------------------------------------------------------------------------
 def _host(worlds: Worlds, view: HostView, va: int, access: int) -> list[str]:
     seen = seen_by_host(view, va, access)
-    lines = worded.stages(seen)
+    lines = worded.stages(seen) + _loaded(worlds, view, seen)
     if seen.physical is None:
         return [*lines, worded.exception(seen)]
     place = places.of_machine(worlds.system, view.cpu.number, seen.physical, memory=seen.memory)
     lines.append(f"physical {seen.physical:#x}: {place}")
     return lines if seen.raised is None else [*lines, worded.exception(seen)]
+
+
+def _loaded(worlds: Worlds, view: HostView, seen: Seen) -> list[str]:
+    """What the host kernel would put into the TLB, where it is the kernel's space that the CPU has."""
+    number, stages = view.cpu.number, seen.stages
+    if worlds.kernel is None or worlds.guest_on(number) is not None or not stages or stages[0].lookup is None:
+        return []
+    mm, page = worlds.kernel.mmus[number].loaded(), seen.address & -worlds.kernel.pages.page_size
+    if mm is None or seen.address >> mm.table.geometry.coverage:
+        return []
+    if worlds.kernel.contexts.tag(number, mm) != stages[0].lookup.tag:
+        return []                                       # the CPU translates with a guest's
+    name = name_of(spaces(worlds, worlds.kernel), mm)
+    return [f"the space that is loaded, {name}, has {hypervisor.pte_text(mm.table.get(page))} for {page:#x}"]
 
 
 # -- a VZ guest --------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ ACCESSES = {"load": LOAD, "store": STORE, "fetch": FETCH}
 SIZES = {LOAD: 1, STORE: 1, FETCH: 4}
 """Of a byte: whether a wider access would be aligned is plain to see."""
 WATCHED = frozenset({translate.translate, translate.first_stage, translate.second_stage, translate.segment,
-                     translate.use_entry, entries.find, walk.refill})
+                     translate.use_entry, entries.find, walk.refill, walk.table_word})
 
 
 @dataclass(slots=True)
@@ -61,12 +61,13 @@ class Observer(Numbers):
 @dataclass(frozen=True, slots=True)
 class Lookup:
     """A search of TLB ``tlb`` (0 root, 1 guest); ``found``, and ``walked`` if the hardware walker wrote one, are slots of
-    the state, or 0."""
+    the state, or 0; ``reads``: what it read of page tables, by address."""
     tlb: int
     tag: int
     guest_id: int
     found: int
     walked: int = 0
+    reads: tuple[tuple[int, int], ...] = ()
 
     @property
     def entry(self) -> int:
@@ -171,8 +172,10 @@ def _lookup(stage: Call) -> Lookup | None:
     if not found:
         return None
     tlb, _, tag, guest_id = found[0].words
-    walked = stage.calls_of(walk.refill)
-    return Lookup(tlb, tag, guest_id, found[0].result or 0, (walked[0].result or 0) if walked else 0)
+    walks = stage.calls_of(walk.refill)
+    walked = (walks[0].result or 0) if walks else 0
+    reads = tuple((read.words[0], read.result or 0) for each in walks for read in each.calls_of(walk.table_word))
+    return Lookup(tlb, tag, guest_id, found[0].result or 0, walked, reads)
 
 
 def name_of(code: int) -> str:

@@ -5,7 +5,7 @@ from vmm.arch.cp0.registers import EBase, EntryLo0, Status
 from vmm.arch.privileged.names import FETCH, LOAD, STORE
 from vmm.arch.state import GUEST_FILE, ROOT_FILE
 from vmm.debug.explain import compares, segments
-from vmm.debug.explain.look import ACCESSES, Raised, Seen, Stage, name_of
+from vmm.debug.explain.look import ACCESSES, Lookup, Raised, Seen, Stage, name_of
 from vmm.engine.store import State
 
 ACCESS_NAMES = {number: name for name, number in ACCESSES.items()}
@@ -31,9 +31,19 @@ def _stage(seen: Seen, stage: Stage) -> list[str]:
     second = len(seen.stages) == 2 and stage is seen.stages[1]
     lines = [] if second else segments.describe(seen.state, stage)
     if stage.lookup is not None:
+        lines += _walk(stage.lookup)
         lines += compares.describe(seen.state, stage.address, stage.lookup)
         lines += _page(seen, stage)
     return lines
+
+
+def _walk(lookup: Lookup) -> list[str]:
+    """What the hardware walker did after nothing had matched."""
+    if not lookup.reads:
+        return []
+    reads = ", ".join(f"{value:#x} at {address:#x}" for address, value in lookup.reads)
+    came = "and writes an entry" if lookup.walked else "and gives up"
+    return [f"nothing matches, so the hardware walker reads {reads}, {came}"]
 
 
 def _page(seen: Seen, stage: Stage) -> list[str]:
