@@ -112,7 +112,8 @@ def test_a_cpu_that_is_behind_answers_when_its_clock_has_come_there(monkeypatch:
     answers = note(monkeypatch)
     task = kernel.spawn("flusher", flusher(kernel, mm, after=300), frozenset({0}))
     (before, after), = kernel.scheduler.complete(task, 20 * QUANTUM)
-    assert (before, after) == (5 * QUANTUM + 300, answers[0][1])
+    assert 5 * QUANTUM + 300 <= before < 5 * QUANTUM + 400  # the task's code was switched to
+    assert after == answers[0][1]
     assert answers[0][0] == 1
     assert after - before < 10
 

@@ -1,13 +1,12 @@
 """Host timers and the scheduler, on CPUs that only count.  Rows GK-4, GK-7, design section 4."""
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from enum import Enum
 from itertools import repeat
 from random import Random
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -32,8 +31,7 @@ class CountingCpu:
     def __init__(self) -> None:
         self.ticks = 0
         self.gpr = [0] * 32
-        self.hi = self.lo = self.pc = 0
-        self.root: dict[Any, int] = defaultdict(int)
+        self.pc = 0
         self.lines: set[int] = set()
         self.breaks: list[int] = []
 
@@ -56,14 +54,21 @@ class CountingCpu:
     def set_interrupt(self, line: int, up: bool) -> None:
         (self.lines.add if up else self.lines.discard)(line)
 
-    def mtc0(self, register: Any, value: int) -> None:
-        self.root[register] = value
-
 
 def scheduler(count: int = 1, quantum: int = 100) -> Scheduler:
     cpus = [CountingCpu() for _ in range(count)]
-    return Scheduler(cast(list[Cpu], cpus), NS, is_budget=is_stop("BUDGET"), is_debug=is_stop("BREAK"),
-                     quantum=quantum)
+    sched = Scheduler(cast(list[Cpu], cpus), NS, is_budget=is_stop("BUDGET"), is_debug=is_stop("BREAK"),
+                      quantum=quantum)
+    kept: dict[int, list[int]] = {}
+
+    def switch_out(cpu: int, task: Task) -> None:
+        kept[id(task)] = list(cpus[cpu].gpr)
+
+    def switch_in(cpu: int, task: Task) -> None:
+        cpus[cpu].gpr[:] = kept.pop(id(task), [0] * 32)
+
+    sched.switch_out, sched.switch_in = switch_out, switch_in
+    return sched
 
 
 def spawn(sched: Scheduler, body: Body, name: str = "t") -> Task:

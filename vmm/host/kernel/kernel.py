@@ -51,6 +51,7 @@ from vmm.host.kernel.layout import (
     CodePlan,
     Door,
     HostFeatures,
+    ThreadInfo,
     read_features,
 )
 from vmm.host.kernel.memory import CKSEG0, PageAllocator, kernel_address, physical_address
@@ -60,6 +61,7 @@ from vmm.host.kernel.pagetable import Geometry, InvalidTables, PageTable, Pte, e
 from vmm.host.kernel.refill import POINTER_SHIFT
 from vmm.host.kernel.scheduler import IPI_LINE, TIMER_LINE, Scheduler
 from vmm.host.kernel.steps import Call, Program, Step, drain
+from vmm.host.kernel.switch import Switch, emit_resume
 from vmm.host.kernel.tasks import Body, Task, Wait, Want
 from vmm.host.kernel.tlb import HostTlb
 from vmm.host.kernel.traps import emit_entry, emit_vectors
@@ -126,7 +128,9 @@ class Kernel:
         self.scheduler = Scheduler(self.cpus, self.ns_per_tick, is_budget=is_stop("BUDGET", "IDLE"),
                                    is_debug=is_stop("BREAK", "WATCH", "STEP"), quantum=quantum, seed=seed,
                                    slice_ticks=slice_ticks)
-        self.scheduler.switch_in = self._switch_in
+        self.switch = Switch(self.cpus, self.ram, self.word, self.symbols["resume"], self.symbols["switched"],
+                             [self.alloc_small(ThreadInfo(self.word).size) for _ in self.cpus])
+        self.scheduler.switch_in, self.scheduler.switch_out = self._switch_in, self.switch.leave
         self.init_mm = self.new_mm()
         for number in range(len(self.cpus)):
             self._boot(number)
@@ -189,6 +193,7 @@ class Kernel:
         page = self.pages.alloc()
         task = self.scheduler.spawn(name, _not_started(), kernel_address(page),
                                     kernel_address(page) + self.pages.page_size - 64, affinity)
+        self.switch.prepare(task, self.kernel_status, self.symbols["returned"])
         task.body = body(task)
         return task
 
@@ -297,6 +302,7 @@ class Kernel:
     def _place_vectors(self) -> None:
         entry = Assembly(CKSEG0 + ENTRY, self.word)
         emit_entry(entry, self.plan, CKSEG0 + KERNEL_SP)
+        emit_resume(entry, self.plan, CKSEG0 + KERNEL_SP)
         vectors = Assembly(CKSEG0, self.word)
         emit_vectors(vectors, self.plan, self.place(entry).symbols["user_exception"])
         self.place(vectors, "host_")
@@ -317,12 +323,16 @@ class Kernel:
         """User programs of the host may read everything that RDHWR offers."""
         return self.model.write_mask(HWREna)
 
+    @property
+    def kernel_status(self) -> int:
+        """Status while C runs."""
+        wide = Status.KX.mask | Status.SX.mask | Status.UX.mask if self.word == 8 else 0
+        return Status.CU0.mask | (1 << IPI_LINE | 1 << TIMER_LINE) << Status.IM.low | wide
+
     def _boot(self, number: int) -> None:
         cpu = self.cpus[number]
-        wide = Status.KX.mask | Status.SX.mask | Status.UX.mask if self.word == 8 else 0
-        lines = 1 << IPI_LINE | 1 << TIMER_LINE
         for register, value in (
-            (Status, Status.CU0.mask | lines << Status.IM.low | wide),
+            (Status, self.kernel_status),
             (EBase, CKSEG0),
             (Cause, Cause.IV.mask),
             (Config, cpu.root[Config] & ~Config.K0.mask | CACHED_COHERENCY << Config.K0.low),
@@ -347,7 +357,7 @@ class Kernel:
 
     def _switch_in(self, cpu: int, task: Task) -> None:
         self.ram.store(physical_address(task.thread_info) + TI_CPU, 4, cpu)
-        self.ram.store(KERNEL_SP + cpu * self.word, self.word, task.stack_top & (1 << 8 * self.word) - 1)
+        self.switch.enter(cpu, task)
 
 
 def is_stop(*names: str) -> Callable[[Any], bool]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import ClassVar
 
 from vmm.arch.cp0.fields import Register
 from vmm.arch.cp0.registers import (
@@ -37,6 +38,7 @@ class Door(IntEnum):
     RETURNED = 0x80002
     HOST_EXCEPTION = 0x80003
     USER_EXCEPTION = 0x80004
+    SWITCHED = 0x80005
 
 
 RESUME_GUEST = 0
@@ -50,8 +52,34 @@ USER_MODE = 0x10
 TI_CPU = 0
 """Offset in the thread info (gp points to it) of the number of the CPU that the task runs on, a 32-bit word."""
 
+THREAD = 16
+"""There the registers of a task that has no CPU begin."""
+
 CALL_FRAME = 32
 """What a caller leaves below SP for the function it calls (EN-13)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadInfo:
+    """Offsets in the thread info, at the lower end of a task's stack."""
+
+    word: int
+    KEPT: ClassVar = (*range(16, 24), 29, 30, 31)
+
+    def gpr(self, number: int) -> int:
+        return THREAD + self.KEPT.index(number) * self.word
+
+    @property
+    def status(self) -> int:
+        return THREAD + len(self.KEPT) * self.word
+
+    @property
+    def stack_top(self) -> int:
+        return self.status + self.word
+
+    @property
+    def size(self) -> int:
+        return self.stack_top + self.word
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from vmm.host.kernel.calls import Calls, CrossCall
 from vmm.host.kernel.cpu import Cpu
-from vmm.host.kernel.tasks import Body, Resched, Run, Sleep, Task, Wait, restore, save
+from vmm.host.kernel.tasks import Body, Resched, Run, Sleep, Task, Wait
 from vmm.host.kernel.timers import TimerQueue
 from vmm.host.machine.turns import QUANTUM_TICKS, Turns
 
@@ -47,6 +47,7 @@ class Scheduler:
         self.current: list[Task | None] = [None] * len(cpus)
         self.need_resched = [False] * len(cpus)
         self.switch_in: Callable[[int, Task], None] = lambda cpu, task: None
+        self.switch_out: Callable[[int, Task], None] = lambda cpu, task: None
         self._is_budget, self._is_debug = is_budget, is_debug
         self._waiting: list[Task] = []  # runnable, in the order in which they became so
         self._sleeping: list[Task] = []
@@ -317,7 +318,7 @@ class Scheduler:
     def _switch_out(self, number: int, task: Task) -> None:
         for call in task.on_sched_out:
             call(number)
-        task.saved = save(self.cpus[number])
+        self.switch_out(number, task)
         task.last_cpu, task.cpu = number, None
         self.current[number] = None
 
@@ -334,8 +335,6 @@ class Scheduler:
         self.current[number] = task
         self._since[number] = self.cpus[number].ticks
         self.switch_in(number, task)
-        if task.saved is not None:
-            restore(self.cpus[number], task.saved)
-            task.saved = None
+        if task.last_cpu is not None:
             for call in task.on_sched_in:
                 call(number)

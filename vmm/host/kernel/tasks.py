@@ -2,7 +2,7 @@
 
 A task yields what it wants and is sent the answer: ``Run`` (execute instructions on my CPU, answered with the Stop),
 ``Resched`` (others may go first), ``Sleep`` (until woken or until a time) and ``Wait`` (for other CPUs).  Invariant:
-between two yields a task owns its CPU's registers; when another task gets the CPU they are kept in ``Task.saved``.
+between two yields a task owns its CPU's registers; while it has no CPU they are in memory (``vmm.host.kernel.switch``).
 """
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
-from vmm.arch.cp0.registers import EPC, EntryHi, Status
 from vmm.host.kernel.calls import CrossCall
-from vmm.host.kernel.cpu import Cpu
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,34 +42,6 @@ Body = Generator[Want, Any, Any]
 
 
 @dataclass(slots=True)
-class Saved:
-    """What a context switch keeps of a CPU; the task was in C code, so CP0 is little."""
-
-    gpr: list[int]
-    hi: int
-    lo: int
-    pc: int
-    cp0: dict[Any, int]
-
-
-_KEPT = (Status, EPC, EntryHi)
-
-
-def save(cpu: Cpu) -> Saved:
-    return Saved([cpu.gpr[n] for n in range(32)], cpu.hi, cpu.lo, cpu.pc, {r: cpu.root[r] for r in _KEPT})
-
-
-def restore(cpu: Cpu, saved: Saved) -> None:
-    for number, value in enumerate(saved.gpr):
-        if number:
-            cpu.gpr[number] = value
-    cpu.hi, cpu.lo = saved.hi, saved.lo
-    for register, value in saved.cp0.items():
-        cpu.mtc0(register, value)
-    cpu.pc = saved.pc
-
-
-@dataclass(slots=True)
 class Task:
     """One thread of control.  ``affinity``: the CPUs it may run on, None for all."""
 
@@ -89,7 +59,6 @@ class Task:
     result: Any = None
     want: Want | None = None
     answer: Any = None
-    saved: Saved | None = None
     on_sched_out: list[Callable[[int], None]] = field(default_factory=list)
     on_sched_in: list[Callable[[int], None]] = field(default_factory=list)
     """The preempt notifiers (GK-7): called with the CPU's number when it loses and gets a CPU, not at its start."""

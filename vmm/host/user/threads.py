@@ -139,10 +139,10 @@ class Thread:
 
     def _body(self, task: Task) -> Body:
         self.load(self.cpu)
-        core = self.core
         try:
-            core.pc, core.gpr[SP] = self.kernel.symbols["ret_from_exception"], task.stack_top - self.registers.layout.size
             yield from self._leave_kernel()
+            core, frame = self.core, task.stack_top - self.registers.layout.size
+            core.pc, core.gpr[SP] = self.kernel.symbols["ret_from_exception"], frame
             while True:
                 stop = yield Run()
                 self._check_door(stop)
