@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.kvm.vz.vz_rig import END, LIMIT, START, Rig, make_rig
 from vmm.arch.cp0.registers import GuestCtl0, Wired
+from vmm.host.kernel.tasks import Task
 from vmm.kvm.errors import KvmError
 from vmm.kvm.exits import Exit, Hypercall, InternalError, Intr, MmioStore
 from vmm.kvm.run import thread
@@ -57,12 +58,18 @@ def test_the_world_switch_keeps_every_register(model: str, big_endian: bool, pag
     assert rig.values() == [*expected, 0x12340000, 0x56780000]
 
 
-def test_the_host_gets_its_own_registers_back() -> None:
+def test_the_host_gets_its_own_registers_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """EN-4, EN-14: callee-saved registers, stack, GM off."""
     rig = make_rig()
-    cpu = rig.kernel.cpus[0]
-    for number in (*range(16, 24), 30):
-        cpu.gpr[number] = 0x1000 + number
+    cpu, switch = rig.kernel.cpus[0], rig.kernel.switch
+    enter = switch.enter
+
+    def entered(number: int, task: Task) -> None:
+        enter(number, task)
+        for register in (*range(16, 24), 30):
+            cpu.gpr[register] = 0x1000 + register
+
+    monkeypatch.setattr(switch, "enter", entered)
     assert rig.run(f"{load_all()}; {END}") == MmioStore(0x18000FF0, 4, 0)
     assert [cpu.gpr[number] for number in (*range(16, 24), 30)] == [0x1000 + n for n in (*range(16, 24), 30)]
     assert not cpu.root[GuestCtl0] & GuestCtl0.GM.mask
