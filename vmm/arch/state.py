@@ -96,6 +96,7 @@ SLOTS: tuple[Slot, ...] = _slots(
     ("lladdr",           1, "physical address of the link"),
     ("halted",           1, "1: in WAIT"),
     ("irq_lines",        1, "hardware interrupt lines, in Cause.IP position"),
+    ("nmi",              1, "1: a non-maskable interrupt is due"),
     ("guest_ip",         1, "guest Cause.IP lines raised by the root without GuestCtl2"),
     ("perf_at",          1, "tick of the next overflow of a performance counter that interrupts"),
     ("perf_tick",        1, "ticks when the performance counters were last brought up to date"),

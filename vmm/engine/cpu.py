@@ -146,7 +146,7 @@ class Cpu:
         for n in range(len(fpr)):
             fpr[n] = 0
         state.fcsr, state.fp_last = self.model.fcsr, 0
-        for name in ("eic_vector", "eic_set", "llbit", "halted", "irq_lines", "guest_ip", "trap", "stop", "io_ready",
+        for name in ("eic_vector", "eic_set", "llbit", "halted", "irq_lines", "nmi", "guest_ip", "trap", "stop", "io_ready",
                      "skip_break"):
             setattr(state, name, 0)
         state.random_seed = 1
@@ -195,8 +195,8 @@ class Cpu:
 
     @property
     def halted(self) -> bool:
-        """It waits, and no line was raised since it last looked."""
-        return self.state.halted != 0 and not self.state.irq_lines & ~self.root[Cause]
+        """It waits, and no line was raised since it last looked, nor an NMI."""
+        return self.state.halted != 0 and not self.state.irq_lines & ~self.root[Cause] and not self.state.nmi
 
     @property
     def next_event(self) -> int:

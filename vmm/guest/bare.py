@@ -38,7 +38,7 @@ class BareSystem:
         self.machine = Machine(request.cpu, request.topology or request.host_cpus, size, request.image.big_endian,
                                request.engine, pieces)
         self.device_maps = tuple(DeviceMap(cpu) for cpu in self.machine.cpus)
-        self.cps = Cps(self.machine, self._now_ns, self._run_ahead) if request.cpu.cm else None
+        self.cps = Cps(self.machine, self._now_ns, self._run_ahead, self._watchdog) if request.cpu.cm else None
         self._ports: tuple[Sequence[Port | DeviceMap], ...] = tuple(
             [own] if self.cps is None else [own, self.cps.port(own.cpu)] for own in self.device_maps)
         self.timers = TimerQueue()
@@ -72,6 +72,9 @@ class BareSystem:
             self.machine.cpus[0].set_interrupt(pin, level)
         else:
             self.cps.set_line(pin, level)
+
+    def _watchdog(self, cpu: int) -> None:
+        self._finish(Ending(1, f"the watchdog of CPU {cpu} resets the machine", fault=True))
 
     def _finish(self, ending: Ending) -> None:
         self.ending = self.ending or ending
@@ -131,6 +134,8 @@ class BareSystem:
         try:
             while self.ending is None and words[TICKS] < end:
                 self._fire(cpu)
+                if self.ending is not None:
+                    break                              # a watchdog's doing
                 if not self._executes(cpu):
                     cpu.pass_time(self._limit(cpu, end))
                     continue

@@ -69,9 +69,10 @@ class Access:
 
 
 class Cps:
-    def __init__(self, machine: Machine, now_ns: Callable[[], int], run_ahead: Callable[[int], None]) -> None:
-        """``now_ns``: of the CPU that executes."""
-        self._machine = machine
+    def __init__(self, machine: Machine, now_ns: Callable[[], int], run_ahead: Callable[[int], None],
+                 reset: Callable[[int], None]) -> None:
+        """``now_ns``: of the CPU that executes.  ``reset``: the watchdog of this CPU asks for it."""
+        self._machine, self._reset = machine, reset
         self.timers = tuple(TimerQueue() for _ in machine.cpus)
         clocks = [BoardClock(queue, now_ns, run_ahead) for queue in self.timers]
         self.clusters = tuple(self._cluster(n, clocks) for n in range(machine.topology.clusters))
@@ -83,7 +84,8 @@ class Cps:
                           machine.topology.clusters, partial(self._moved, number))
         power = cpc.Cpc(topology, manager.chosen_core, partial(self._begin, number), partial(self._end, first),
                         manager.config, boots=number == 0)
-        interrupts = gic.Gic(clocks[first:first + topology.cpus], partial(self._drive, first))
+        interrupts = gic.Gic(clocks[first:first + topology.cpus], partial(self._drive, first),
+                             partial(self._interrupt_for_sure, first), lambda vp: self._reset(first + vp))
         bus = Bus(machine.big_endian)
         for at, device in ((0, manager), (CPC_AT, power), (GIC_AT, interrupts)):
             bus.attach(at, device)
@@ -99,7 +101,8 @@ class Cps:
         found: dict[str, Stateful] = {}
         for number, cluster in enumerate(self.clusters):
             name = str(number or "")
-            found |= {f"gcr{name}": cluster.gcr, f"cpc{name}": cluster.cpc, f"gic{name}": cluster.gic}
+            found |= {f"gcr{name}": cluster.gcr, f"cpc{name}": cluster.cpc, f"gic{name}": cluster.gic,
+                      f"watchdogs{name}": cluster.gic.watchdogs}
         return found
 
     # -- accesses --------------------------------------------------------------------------------------------------------
@@ -168,6 +171,9 @@ class Cps:
 
     def _drive(self, first: int, vp: int, pin: int, level: bool) -> None:
         self._machine.cpus[first + vp].set_interrupt(pin + FIRST_LINE, level)
+
+    def _interrupt_for_sure(self, first: int, vp: int) -> None:
+        self._machine.cpus[first + vp].state.nmi = 1
 
     # -- power -------------------------------------------------------------------------------------------------------------
     def runs(self, cpu: int) -> bool:

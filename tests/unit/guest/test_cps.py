@@ -275,3 +275,26 @@ def test_dvp_stops_no_other_core() -> None:
     assert [software.system.machine.is_stopped(cpu) for cpu in range(8)] == [False] * 4 + [True, False, True, True]
     software.system.machine.cpus[5].reset()
     assert not software.system.machine.is_stopped(4)
+
+
+# -- NMI and watchdogs -------------------------------------------------------------------------------------------------
+def test_nmis_reach_their_cpu_in_its_cluster() -> None:
+    software = Clusters(6, SIX)
+    software.store(GCR + 0x80, GIC_ON)
+    software.choose(1, IN_GLOBAL)
+    for at, value in ((0x180, 1 << 9), (0x500 + 4 * 9, 1 << 30), (0x2000 + 0x20 * 9, 2), (0x380, 1 << 9),
+                      (0x280, 1 << 31 | 9)):
+        software.store(GIC_AT + 0xC000 + at, value, size=4)
+    assert [cpu.state.nmi for cpu in software.system.machine.cpus] == [0] * 5 + [1]
+
+
+def test_a_watchdog_that_nobody_feeds_ends_the_run_with_a_reset() -> None:
+    software = Software(2)
+    software.store(GCR + 0x80, GIC_ON)
+    software.store(GIC_AT + 0x8098, 1000, size=4)
+    software.store(GIC_AT + 0x8090, 1 | 1 << 1, size=4)     # the second time resets
+    software.system.machine.cpus[0].state.halted = 1
+    software.system.run(100_000)
+    ending = software.system.ending
+    assert ending is not None and ending.fault and "watchdog of CPU 0" in ending.text
+    assert software.system.machine.cpus[0].ticks == 2 * 1000 * 10 // 5

@@ -26,7 +26,10 @@ class Rig:
     def __init__(self) -> None:
         self.time = Time()
         self.pins: dict[tuple[int, int], bool] = {}
-        self.gic = Gic([self.time.clock] * VPS, lambda vp, pin, level: self.pins.update({(vp, pin): level}))
+        self.nmis: list[int] = []
+        self.resets: list[int] = []
+        self.gic = Gic([self.time.clock] * VPS, lambda vp, pin, level: self.pins.update({(vp, pin): level}),
+                       self.nmis.append, self.resets.append)
 
     @property
     def raised(self) -> list[tuple[int, int]]:
@@ -297,3 +300,104 @@ def test_a_damaged_snapshot_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"snapshot: Gic\.State\.vps"):
         gic.restore(short)
     assert SPAN == 0x2_0000
+
+
+# -- NMI ---------------------------------------------------------------------------------------------------------------
+TO_NMI = 1 << 30
+
+
+def test_a_shared_interrupt_that_is_mapped_to_nmi_comes_once_each_time_it_comes() -> None:
+    rig = Rig()
+    rig.route(7, vp=1, pin=3)
+    write(rig.gic, MAP_PIN + 4 * 7, TO_NMI)
+    for _ in range(2):
+        rig.gic.set_line(7, True)
+        rig.gic.set_line(9, True)                           # another one changes nothing
+        rig.gic.set_line(7, False)
+        rig.gic.set_line(9, False)
+    assert rig.nmis == [1, 1] and not rig.raised
+
+
+# -- watchdogs ---------------------------------------------------------------------------------------------------------
+WD_MAP, WD_CONFIG, WD_COUNT, WD_INITIAL = 0x40, 0x90, 0x94, 0x98
+WD_START, ONCE, TWICE, AGAIN, WD_INTR, WD_RESET = 1, 0 << 1, 1 << 1, 2 << 1, 1 << 6, 1 << 7
+
+
+class Dog(Rig):
+    """The watchdog of VP 1, on pin 2; 100 counts of 10 ns."""
+
+    def __init__(self, kind: int) -> None:
+        super().__init__()
+        self.kind = kind
+        self.gic.master = 1
+        write(self.gic, LOCAL + WD_MAP, TO_PIN | 2)
+        write(self.gic, LOCAL + LOCAL_SMASK, 1)
+        write(self.gic, LOCAL + WD_INITIAL, 100)
+        self.start()
+
+    def start(self, also: int = 0) -> None:
+        write(self.gic, LOCAL + WD_CONFIG, self.kind | WD_START | also)
+
+    @property
+    def config(self) -> int:
+        return read(self.gic, LOCAL + WD_CONFIG)
+
+    @property
+    def left(self) -> int:
+        return read(self.gic, LOCAL + WD_COUNT)
+
+
+def test_a_watchdog_counts_down_and_interrupts_once() -> None:
+    dog = Dog(ONCE)
+    dog.time.pass_by(990)
+    assert dog.left == 1 and not dog.raised
+    dog.time.pass_by(10)
+    assert dog.left == 0 and dog.raised == [(1, 2)] and read(dog.gic, LOCAL + LOCAL_PEND) & 1
+    dog.time.pass_by(10_000)
+    assert dog.config == WD_START | WD_INTR and not dog.resets
+    write(dog.gic, LOCAL + WD_CONFIG, WD_INTR)              # cleared, and stopped
+    assert dog.config == 0 and not dog.raised
+
+
+def test_a_watchdog_that_is_fed_in_time_is_quiet_and_one_that_is_stopped_keeps_its_count() -> None:
+    dog = Dog(TWICE)
+    for _ in range(20):
+        dog.time.pass_by(900)
+        assert dog.left == 10
+        dog.start()
+    assert not dog.raised and not dog.resets
+    dog.time.pass_by(400)
+    write(dog.gic, LOCAL + WD_CONFIG, TWICE)
+    dog.time.pass_by(5000)
+    assert dog.left == 60 and not dog.raised
+
+
+def test_the_second_time_resets_the_machine_unless_it_was_fed_between() -> None:
+    dog = Dog(TWICE)
+    dog.time.pass_by(1000)
+    assert dog.raised == [(1, 2)] and not dog.resets
+    dog.start(WD_INTR)
+    dog.time.pass_by(1000)
+    assert not dog.resets
+    dog.time.pass_by(1000)
+    assert dog.resets == [1] and dog.config & WD_RESET
+
+
+def test_a_periodic_watchdog_goes_on_and_can_come_as_nmi() -> None:
+    dog = Dog(AGAIN)
+    write(dog.gic, LOCAL + WD_MAP, TO_NMI)
+    for time in range(1, 4):
+        dog.time.pass_by(1000)
+        assert dog.nmis == [1] * time and not dog.raised
+        write(dog.gic, LOCAL + WD_CONFIG, dog.config & ~WD_START | WD_START)  # clears WDINTR, as it is written back
+    assert not dog.resets
+
+
+def test_a_watchdog_goes_on_in_a_restored_gic() -> None:
+    dog, other = Dog(ONCE), Dog(ONCE)
+    dog.time.pass_by(300)
+    other.time.pass_by(300)
+    other.gic.restore(dog.gic.save())
+    other.gic.watchdogs.restore(dog.gic.watchdogs.save())
+    other.time.pass_by(700)
+    assert other.raised == [(1, 2)]

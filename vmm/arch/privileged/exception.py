@@ -89,6 +89,16 @@ def deliver(m: AnyMachine) -> None:
     m.call(update_mode)
 
 
+def enter_nmi(m: AnyMachine) -> None:
+    """A non-maskable interrupt: as a reset does, but everything else stays.  (Volume III, Non Maskable Interrupt)"""
+    s, file = m.state, File(m, m.const(ROOT_FILE))
+    file[ErrorEPC] = s.pc - s.in_slot.shl(2)
+    file[Status] = file[Status] & ~(Status.TS.mask | Status.SR.mask) | Status.BEV.mask | Status.NMI.mask | Status.ERL.mask
+    s.pc = s.boot_base
+    s.nmi, s.halted, s.in_slot, s.forbidden, s.as_user, s.pc_relative = (m.const(0),) * 6
+    m.call(update_mode)
+
+
 def note_page(m: AnyMachine, base: AnyMachine) -> None:
     """Context, XContext and EntryHi after a TLB exception (mips.md 4.3); the ASID stays."""
     s, file = m.state, File(m, base)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from vmm.arch.cp0.registers import Cause, Compare, Config3, Count, Debug, GTOffset, GuestCtl0, GuestCtl2
 from vmm.arch.exceptions import ExcCode
-from vmm.arch.privileged import counters, watchpoints
+from vmm.arch.privileged import counters, exception, watchpoints
 from vmm.arch.privileged.interrupts import LEVEL_AT, due, own_lines, requested_level, waiting
 from vmm.arch.privileged.mode import update_mode
 from vmm.arch.privileged.names import File
@@ -106,6 +106,8 @@ def take_interrupt(m: AnyMachine) -> None:
     """An interrupt that is due, but not before an access that a device has answered is finished: it happens once."""
     s = m.state
     finished = s.io_ready == 0
+    for _ in m.when((s.nmi != 0) & ~m.root.on(Debug.DM) & finished):
+        m.call(exception.enter_nmi)
     root_due = m.call(due, m.const(ROOT_FILE))
     for _ in m.when(m.call(waiting, m.const(ROOT_FILE)) != 0):
         s.halted = 0                                   # WII: a masked-by-IE interrupt ends WAIT as well

@@ -2,8 +2,8 @@
 
 An interrupt is pending by its line's level, or by an edge that came; with its mask bit set it drives the pin that its map
 names, of one VP.  ``master`` is the VP whose access the next one is; whoever passes accesses on says it.  Registers are of
-32 bits; an aligned access of 64 bits is one to two of them.  Watchdog, EIC mode and NMI are not there; what a core keeps
-for itself (timer, performance counters, software interrupts, debug channel) is shown as not routable.
+32 bits; an aligned access of 64 bits is one to two of them.  EIC mode is not there; what a core keeps for itself (timer,
+performance counters, software interrupts, debug channel) is shown as not routable.  The watchdogs are in ``gic_watchdog``.
 Invariant: the counter never goes back, though a VP may ask at an earlier moment of its own than another did before; each
 VP's comparison is an alarm of that VP's own clock.
 (MIPS multiprocessing system programmer's guides, Global Interrupt Controller)
@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from vmm.engine.engine import MAX_CPUS
+from vmm.guest.devices.gic_watchdog import Watchdogs
 from vmm.guest.devices.time import Clock
 from vmm.guest.devices.window import Window, bits, copied, words
 
@@ -32,11 +33,11 @@ ALL = (1 << INTERRUPTS) - 1
 COUNT_ONES = (1 << 64) - 1
 FAR = 1 << 62
 """A comparison that is more counts away never comes."""
-COMPARE = 1                                                 # local interrupts, by bit
+WATCHDOG, COMPARE = 0, 1                                    # local interrupts, by bit, and their maps by number
 LOCAL_BITS = 0x7F
 LOCAL_AFTER_RESET = 0x32
 LOCAL_MAPS = 7
-COMPARE_MAP = 1                                             # its number among the maps
+MAP_TO_NMI = 1 << 30
 
 Wire = Callable[[int, int, bool], None]
 """(VP, pin, level)"""
@@ -78,15 +79,18 @@ class Gic:
         other: list[int] = words(MOST_VPS, 6)
         compare: list[int] = words(MOST_VPS, 64, COUNT_ONES)
 
-    def __init__(self, clocks: Sequence[Clock], wire: Wire) -> None:
-        """A clock for each VP, by whose time its comparison comes."""
-        self._clocks, self._wire = clocks, wire
+    def __init__(self, clocks: Sequence[Clock], wire: Wire, nmi: Callable[[int], None] = lambda vp: None,
+                 reset: Callable[[int], None] = lambda vp: None) -> None:
+        """A clock for each VP, by whose time its alarms come.  ``nmi``: a VP gets one.  ``reset``: its watchdog asks."""
+        self._clocks, self._wire, self._nmi = clocks, wire, nmi
+        self.watchdogs = Watchdogs(clocks, NS_PER_COUNT, self._moment, partial(self._set_pending, WATCHDOG), reset)
         self.count_of_vps = len(clocks)
         self.master = 0
         self.state = self.State()
         self._shared = [0] * self.count_of_vps                    # pins driven by shared interrupts, a bit each
         self._local = [0] * self.count_of_vps
         self._driven = [0] * self.count_of_vps
+        self._shared_nmi, self._nmi_driven = 0, 0                 # a bit for each VP
         self._alarms = [clock.alarm(partial(self._matched, vp)) for vp, clock in enumerate(clocks)]
 
     # -- interrupts ----------------------------------------------------------------------------------------------------
@@ -108,17 +112,20 @@ class Gic:
     def _update(self) -> None:
         state, live = self.state, self.pending & self.state.mask
         driven = [0] * self.count_of_vps
+        self._shared_nmi = 0
         while live:
             number = (live & -live).bit_length() - 1
             live &= live - 1
-            vp = _lowest(state.vps[number])
-            if vp < self.count_of_vps and state.pins[number] & MAP_TO_PIN:
-                driven[vp] |= 1 << (state.pins[number] & PIN_BITS)
+            vp, target = _lowest(state.vps[number]), state.pins[number]
+            if vp < self.count_of_vps:
+                driven[vp] |= 1 << (target & PIN_BITS) if target & MAP_TO_PIN else 0
+                self._shared_nmi |= 1 << vp if target & MAP_TO_NMI else 0
         self._shared = driven
         for vp in range(self.count_of_vps):
             self._drive(vp)
 
     def _drive(self, vp: int) -> None:
+        self._drive_nmi(vp)
         wanted, before = (self._shared[vp] | self._local[vp]) & (1 << PINS) - 1, self._driven[vp]
         if wanted == before:
             return
@@ -127,12 +134,26 @@ class Gic:
             if (wanted ^ before) >> pin & 1:
                 self._wire(vp, pin, bool(wanted >> pin & 1))
 
-    def _update_local(self, vp: int) -> None:
+    def _drive_nmi(self, vp: int) -> None:
+        """What is there comes once, when it comes."""
+        wanted = bool(self._shared_nmi >> vp & 1) or any(target & MAP_TO_NMI for target in self._live_targets(vp))
+        if wanted and not self._nmi_driven >> vp & 1:
+            self._nmi(vp)
+        self._nmi_driven = self._nmi_driven & ~(1 << vp) | wanted << vp
+
+    def _live_targets(self, vp: int) -> list[int]:
+        """Where the local interrupts go that are pending and not masked."""
         state = self.state
-        target = state.local_maps[vp * LOCAL_MAPS + COMPARE_MAP]
-        live = state.local_pend[vp] & state.local_mask[vp] & 1 << COMPARE
-        self._local[vp] = 1 << (target & PIN_BITS) if live and target & MAP_TO_PIN else 0
+        live = state.local_pend[vp] & state.local_mask[vp]
+        return [state.local_maps[vp * LOCAL_MAPS + n] for n in (WATCHDOG, COMPARE) if live >> n & 1]
+
+    def _update_local(self, vp: int) -> None:
+        self._local[vp] = sum({1 << (to & PIN_BITS) for to in self._live_targets(vp) if to & MAP_TO_PIN})
         self._drive(vp)
+
+    def _set_pending(self, local: int, vp: int, pending: bool) -> None:
+        self.state.local_pend[vp] = self.state.local_pend[vp] & ~(1 << local) | pending << local
+        self._update_local(vp)
 
     # -- the counter ---------------------------------------------------------------------------------------------------
     @property
@@ -170,14 +191,12 @@ class Gic:
             alarm.start((self._moment() + ahead) * NS_PER_COUNT)
 
     def _matched(self, vp: int) -> None:
-        self.state.local_pend[vp] |= 1 << COMPARE
-        self._update_local(vp)
+        self._set_pending(COMPARE, vp, True)
 
     def _set_compare(self, vp: int, value: int) -> None:
         self.state.compare[vp] = value
-        self.state.local_pend[vp] &= ~(1 << COMPARE)
+        self._set_pending(COMPARE, vp, False)
         self._await_match(vp)
-        self._update_local(vp)
 
     # -- shared registers ----------------------------------------------------------------------------------------------
     @regs.read(0x000)
@@ -307,6 +326,26 @@ class Gic:
     def ident(self, vp: int) -> int:
         return vp
 
+    @_of_vps(regs.read, 0x090)
+    def wd_config(self, vp: int) -> int:
+        return self.watchdogs.state.config[vp]
+
+    @_of_vps(regs.read, 0x098)
+    def wd_initial(self, vp: int) -> int:
+        return self.watchdogs.state.initial[vp]
+
+    @_of_vps(regs.write, 0x098)
+    def set_wd_initial(self, vp: int, value: int) -> None:
+        self.watchdogs.state.initial[vp] = value
+
+    @_of_vps(regs.write, 0x090)
+    def set_wd_config(self, vp: int, value: int) -> None:
+        self.watchdogs.configure(vp, value)
+
+    @_of_vps(regs.read, 0x094)
+    def wd_count(self, vp: int) -> int:
+        return self.watchdogs.count(vp)
+
     @_of_vps(regs.read, 0x0A0)
     def compare_low(self, vp: int) -> int:
         return self.state.compare[vp] & WORD
@@ -330,6 +369,7 @@ class Gic:
     def restore(self, state: State) -> None:
         self.state = copied(state)
         self._await_matches()
+        self._nmi_driven = (1 << self.count_of_vps) - 1          # those that were there have come
         for vp in range(self.count_of_vps):
             self._update_local(vp)
         self._update()
