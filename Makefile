@@ -42,6 +42,7 @@ soak: tools $(VENV)/dev ## the long tests
 	$(BIN)/python -m tests.soak.arithmetic
 	$(BIN)/python -m tests.soak.interleavings
 	$(BIN)/python -m tests.soak.contexts
+	$(BIN)/python -m tests.soak.shootdown
 	$(BIN)/python -m tests.differential.objdump
 
 mutation: tools $(VENV)/dev ## does a test notice one wrong character in a meaning?  50 times; an hour

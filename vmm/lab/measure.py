@@ -52,24 +52,44 @@ class Measured:
 
 
 def measure(workload: Workload, model: CpuModel, cpus: int, *, mmids: bool, quantum: int) -> Measured:
-    machine = Machine(model, cpus, RAM_BYTES)
-    kernel = Kernel(machine, page_shift=PAGE_SHIFT, quantum=quantum, seed=workload.seed, mmids=mmids,
-                    slice_ticks=SLICE_TICKS, costs=CHARGED)
+    system = boot(workload, model, cpus, mmids=mmids, quantum=quantum)
+    run(system)
+    return figures(system)
+
+
+def boot(workload: Workload, model: CpuModel, cpus: int, *, mmids: bool, quantum: int) -> UserSystem:
+    """A host whose flushes are charged for, with the workload's first process."""
+    kernel = Kernel(Machine(model, cpus, RAM_BYTES), page_shift=PAGE_SHIFT, quantum=quantum, seed=workload.seed,
+                    mmids=mmids, slice_ticks=SLICE_TICKS, costs=CHARGED)
     system = UserSystem(kernel, (), lambda data, error: None)
-    first = system.start(workload.program(model, kernel.pages.page_size), [b"shootdown"])
+    system.start(workload.program(model, kernel.pages.page_size), [b"shootdown"])
+    return system
+
+
+def run(system: UserSystem) -> None:
+    """To the end, which must be a good one."""
+    kernel, first = system.kernel, system.first
     while not system.finished:
         system.run(min(cpu.ticks for cpu in kernel.cpus) + STEP_TICKS)
-    if first.ended is None or first.ended.shell_status:
-        raise AssertionError(f"the workload on {cpus} CPUs with {MMIDS if mmids else ASIDS}: {first.ended}")
+    if first is None or first.ended is None or first.ended.shell_status:
+        raise AssertionError(f"the workload on {len(kernel.cpus)} CPUs with {_ids(kernel)}: {first and first.ended}")
+
+
+def figures(system: UserSystem) -> Measured:
+    kernel = system.kernel
     calls, counts = kernel.scheduler.calls.counts, kernel.mmu_counts
     returns = calls["interrupted"] * _return_length(kernel)
     return Measured(
-        cpus=cpus, ids=MMIDS if mmids else ASIDS,
+        cpus=len(kernel.cpus), ids=_ids(kernel),
         flushes=sum(counts[f"flush {what.value}"] for what in Flush),
         ipis=calls["ipi"], interrupted=calls["interrupted"], ginvts=counts["ginvt"],
         misses=sum(int(cpu.state.random_writes) for cpu in kernel.cpus),
         lost=counts["flush_ticks"] + calls["interrupted_ticks"] + returns,
         ticks=max(cpu.ticks for cpu in kernel.cpus))
+
+
+def _ids(kernel: Kernel) -> str:
+    return MMIDS if kernel.mmid_bits else ASIDS
 
 
 def _return_length(kernel: Kernel) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.soak import shootdown
 from vmm.arch.models import MODELS
 from vmm.host.kernel.calls import CrossCall
 from vmm.host.kernel.costs import CHARGED
@@ -130,3 +131,9 @@ def test_figures_are_what_was_measured_and_its_shares() -> None:
     assert figures["lost"] == found.lost
     assert figures["share"] == pytest.approx(found.lost / (4 * found.ticks), abs=1e-6)
     assert figures["lost_each"] == pytest.approx(found.lost / found.flushes, abs=1e-3)
+
+
+def test_workloads_by_chance_find_their_memory_as_they_wrote_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """A few of ``python -m tests.soak.shootdown``."""
+    assert shootdown.main(["--seed", "7", "--count", "4"]) == 0
+    assert "4 runs" in capsys.readouterr().out
