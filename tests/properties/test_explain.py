@@ -23,7 +23,7 @@ from vmm.debug.explain.compares import compares, entries_of, in_reach, set_of
 from vmm.debug.explain.look import Seen, look
 from vmm.engine.store import State
 
-SEED, CASES = 5, 200
+SEED, CASES = 5, 150
 CODE = {FETCH: "ori $8, $0, 1", LOAD: "ll $8, 0($9)", STORE: "sw $8, 0($9)"}
 """All of the RAM is full of it, so it is executed wherever a fetch succeeds."""
 MARK = 0x1234_5678
