@@ -12,11 +12,12 @@ from vmm.engine.engine import MAX_CPUS
 from vmm.errors import ConfigError
 from vmm.host.machine.turns import Turns
 from vmm.lab import plot, table
-from vmm.lab.measure import Measured, measure
+from vmm.lab.measure import PAGE_SHIFT, RAM_BYTES, Measured, measure
 from vmm.lab.workload import Workload
 
-MOST_PAGES, MOST_THREADS = 4096, 1024
-"""Of a mapping, and of all processes: what fits into the machine's memory."""
+MOST = {"processes": 1024, "threads": 1024, "pages": 4096, "rounds": 1_000_000}
+PAGES_OF_THREAD, PAGES_OF_PROCESS = 2, 64
+"""What each needs beside what it maps: stack and tables of the kernel's, the working set, a child's copies."""
 
 
 def main(options: Namespace) -> int:
@@ -58,10 +59,14 @@ def _model(name: str) -> CpuModel:
 
 
 def _workload(options: Namespace) -> Workload:
-    if options.pages > MOST_PAGES:
-        raise ConfigError(f"--pages {options.pages}: a mapping of this experiment has 1 to {MOST_PAGES}")
-    threads = options.processes * options.threads
-    if threads > MOST_THREADS:
-        raise ConfigError(f"--processes {options.processes} of --threads {options.threads}: these are {threads} threads, "
-                          f"and the host has room for {MOST_THREADS}")
-    return Workload(options.processes, options.threads, options.pages, options.rounds, options.seed)
+    given = {name: getattr(options, name) for name in MOST}
+    for name, most in MOST.items():
+        if given[name] > most:
+            raise ConfigError(f"--{name} {given[name]}: this experiment has 1 to {most}")
+    workload = Workload(**given, seed=options.seed)
+    threads = workload.processes * workload.threads
+    needed = (threads * (workload.pages + PAGES_OF_THREAD) + workload.processes * PAGES_OF_PROCESS) << PAGE_SHIFT
+    if needed > RAM_BYTES:
+        raise ConfigError(f"{threads} threads of {workload.pages} pages need {needed >> 20} MiB, and the host of this "
+                          f"experiment has {RAM_BYTES >> 20}; give smaller numbers for --processes, --threads or --pages")
+    return workload
