@@ -17,7 +17,6 @@ from vmm.engine.cpu import Cpu
 from vmm.gdbstub.target import TargetError, Thread, ThreadId
 from vmm.guest.hypervised import HypervisedSystem
 from vmm.host.kernel.kernel import Kernel
-from vmm.host.kernel.scheduler import TIMER_LINE
 from vmm.host.user.processes import Process
 from vmm.host.user.threads import Thread as UserThread
 from vmm.kvm.vcpu import Vcpu
@@ -134,9 +133,7 @@ class Worlds:
     def evict(self, cpu: int) -> None:
         """Let the CPU's next guest instruction be an interrupt of the host instead, and its task give way."""
         if self.hypervised is not None:
-            kernel = self.hypervised.kernel
-            kernel.scheduler.need_resched[cpu] = True
-            kernel.cpus[cpu].set_interrupt(TIMER_LINE, True)
+            self.hypervised.kernel.scheduler.evict(cpu)
 
     # -- as GDB lists them -----------------------------------------------------------------------------------
     def host_threads(self) -> list[Thread]:

@@ -55,10 +55,10 @@ class CountingCpu:
         (self.lines.add if up else self.lines.discard)(line)
 
 
-def scheduler(count: int = 1, quantum: int = 100) -> Scheduler:
+def scheduler(count: int = 1, quantum: int = 100, migrate: int = 0, seed: int = 0) -> Scheduler:
     cpus = [CountingCpu() for _ in range(count)]
     sched = Scheduler(cast(list[Cpu], cpus), NS, is_budget=is_stop("BUDGET"), is_debug=is_stop("BREAK"),
-                      quantum=quantum)
+                      quantum=quantum, migrate=migrate, seed=seed)
     kept: dict[int, list[int]] = {}
 
     def switch_out(cpu: int, task: Task) -> None:
@@ -229,9 +229,9 @@ def test_time_that_runs_ahead_stops_at_an_alarm_and_at_the_end_of_a_turn(others:
     assert fired == [30 * NS] and seen == [30, 100 if others else 10_000]
 
 
-def turns(cpus: int, slices: Iterator[int]) -> list[tuple[int, int, int]]:
+def turns(cpus: int, slices: Iterator[int], migrate: int = 0) -> list[tuple[int, int, int]]:
     """Who ran when, of tasks that compute, sleep and wake each other."""
-    sched, log = scheduler(cpus, quantum=100), list[tuple[int, int, int]]()
+    sched, log = scheduler(cpus, quantum=100, migrate=migrate), list[tuple[int, int, int]]()
     tasks: list[Task] = []
 
     def body(name: int) -> Body:
@@ -264,11 +264,11 @@ def turns(cpus: int, slices: Iterator[int]) -> list[tuple[int, int, int]]:
     return log
 
 
-@pytest.mark.parametrize("cpus", [1, 2, 3])
-def test_turns_do_not_depend_on_how_often_the_scheduler_is_called(cpus: int) -> None:
-    expected = turns(cpus, repeat(100_000))
+@pytest.mark.parametrize(("cpus", "migrate"), [(1, 0), (2, 0), (3, 0), (3, 70), (4, 250)])
+def test_turns_do_not_depend_on_how_often_the_scheduler_is_called(cpus: int, migrate: int) -> None:
+    expected = turns(cpus, repeat(100_000), migrate)
     assert len(expected) > 100
     for slices in (1, 7, 99, 100, 101):
-        assert turns(cpus, repeat(slices)) == expected, slices
+        assert turns(cpus, repeat(slices), migrate) == expected, slices
     r = Random(1)
-    assert turns(cpus, (r.choice((1, 7, 100, 230)) for _ in repeat(0))) == expected
+    assert turns(cpus, (r.choice((1, 7, 100, 230)) for _ in repeat(0)), migrate) == expected

@@ -1,8 +1,9 @@
 """Runs tasks on CPUs, a quantum each in turn, in virtual time: a fixed interleaving.  (design 4, GK-4, GK-7)
 
 A turn is the same however often ``run`` is called for it (``vmm.host.machine.turns``).
-Invariant: when a turn begins all CPUs have the same ``ticks``; timers fire only while no instruction executes; a task
-that must give way is interrupted by the host's timer line, as real hardware would, so it leaves the guest by itself.
+Invariant: when a turn begins all CPUs have the same ``ticks``; timers fire only while no instruction executes, when every
+CPU has come to their tick; a task sees time go forward only, whatever CPUs it runs on.  A task that must give way is
+interrupted by the host's timer line, as real hardware would, so it leaves the guest by itself.
 """
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ from typing import Any
 
 from vmm.host.kernel.calls import Calls, CrossCall
 from vmm.host.kernel.cpu import Cpu
+from vmm.host.kernel.migration import Rhythm
+from vmm.host.kernel.runqueue import RunQueue
 from vmm.host.kernel.tasks import Body, Resched, Run, Sleep, Task, Wait
 from vmm.host.kernel.timers import TimerQueue
 from vmm.host.machine.turns import QUANTUM_TICKS, Turns
@@ -33,35 +36,39 @@ class Interrupted:
 
 class Scheduler:
     """``is_budget`` tells the Stop that only means "until was reached"; ``is_debug`` a debugger's Stops.  ``slice_ticks``:
-    a task keeps its CPU so long at least, while others wait for it; a turn, if that is longer."""
+    a task keeps its CPU so long at least, while others wait for it; a turn, if that is longer.  ``migrate``: the ticks
+    after which tasks change CPUs, or 0."""
 
     def __init__(self, cpus: list[Cpu], ns_per_tick: int, *, is_budget: Callable[[Any], bool],
                  is_debug: Callable[[Any], bool], quantum: int = QUANTUM_TICKS, seed: int = 0,
-                 slice_ticks: int = 0) -> None:
+                 slice_ticks: int = 0, migrate: int = 0) -> None:
         self.cpus = cpus
         self.ns_per_tick = ns_per_tick
         self.turns = Turns(quantum, seed)
         self.timers = TimerQueue()
         self.calls = Calls(cpus)
         self.slice_ticks = slice_ticks
+        self.rhythm = Rhythm(migrate if len(cpus) > 1 else 0)
         self.current: list[Task | None] = [None] * len(cpus)
         self.need_resched = [False] * len(cpus)
         self.switch_in: Callable[[int, Task], None] = lambda cpu, task: None
         self.switch_out: Callable[[int, Task], None] = lambda cpu, task: None
         self._is_budget, self._is_debug = is_budget, is_debug
-        self._waiting: list[Task] = []  # runnable, in the order in which they became so
+        self._waiting = RunQueue()
         self._sleeping: list[Task] = []
         self._executing: int | None = None
-        self._kicked: set[int] = set()
-        self._reached = 0, 0           # the turn, and who has it, as an index into its order
+        self._turn, self._left = 0, list[int]()  # where the round ends, and whose parts of it are to come
         self._since = [0] * len(cpus)  # when each CPU's task got it
+        self._charged = [0] * len(cpus)  # and up to when it was charged for it
 
     # Time
 
     def now_ns(self) -> int:
         """The clock: of the CPU that executes now, else of the round."""
-        cpu = self._executing
-        return (min(c.ticks for c in self.cpus) if cpu is None else self.cpus[cpu].ticks) * self.ns_per_tick
+        return self._now(self._executing) * self.ns_per_tick
+
+    def _now(self, cpu: int | None) -> int:
+        return min(c.ticks for c in self.cpus) if cpu is None else self.cpus[cpu].ticks
 
     def run_ahead(self, to_ns: int) -> None:
         """Let time pass on the CPU that executes now, without an instruction: no further than its turn if others wait
@@ -80,7 +87,7 @@ class Scheduler:
     def spawn(self, name: str, body: Body, thread_info: int, stack_top: int,
               affinity: frozenset[int] | None = None) -> Task:
         task = Task(name, body, thread_info, stack_top, affinity)
-        self._waiting.append(task)
+        self._begin_to_wait(task)
         return task
 
     def wake(self, task: Task) -> None:
@@ -88,13 +95,35 @@ class Scheduler:
         if task.sleeping:
             task.sleeping, task.wake_at_ns = False, None
             self._sleeping.remove(task)
-            self._waiting.append(task)
+            if task.destination is not None and self.current[task.destination] is not None:
+                task.destination = None                     # it would have to wait there
+            self._begin_to_wait(task)
         else:
             task.woken = True
 
+    def _begin_to_wait(self, task: Task) -> None:
+        """For a CPU, after a sleep or at birth."""
+        for number, running in enumerate(self.current):
+            if running is not None:
+                self._charge(number, running)
+        awake = (other.vruntime for other in (*filter(None, self.current), *self._waiting))
+        self._waiting.add(task, self._now(self._executing), min(awake, default=0))
+
+    def move(self, task: Task, cpu: int) -> None:
+        """The task goes on there: when it leaves the guest, where it has a CPU; when it runs again, where it has none."""
+        if task.done or not (task.affinity is None or cpu in task.affinity):
+            return
+        task.destination = cpu
+        if task.cpu not in (None, cpu):
+            self.evict(task.cpu)
+
+    def evict(self, cpu: int) -> None:
+        """Let the CPU's next guest instruction be an interrupt of the host instead, and its task give way."""
+        self.give_way(cpu)
+        self.cpus[cpu].set_interrupt(TIMER_LINE, True)
+
     def kick(self, cpu: int) -> None:
         """Interrupt a CPU so that the guest on it exits (GK-2)."""
-        self._kicked.add(cpu)
         self.cpus[cpu].set_interrupt(IPI_LINE, True)
 
     def give_way(self, cpu: int) -> None:
@@ -103,7 +132,6 @@ class Scheduler:
 
     def serve_interrupts(self, cpu: int) -> None:
         """What the host's handlers do once interrupts are enabled: the lines go down, and calls are answered."""
-        self._kicked.discard(cpu)
         for line in (IPI_LINE, TIMER_LINE):
             self.cpus[cpu].set_interrupt(line, False)
         self.calls.serve(cpu)
@@ -112,32 +140,40 @@ class Scheduler:
 
     def run(self, until: int, stop: Callable[[], bool] = lambda: False) -> Interrupted | None:
         """Until all ``ticks`` reach ``until``, ``stop()`` holds between two steps, nothing is left, or a debugger stop.
-
         ``until`` may fall into the turn of the last CPU only; the others then have come there.
-        A CPU that waits for others goes on in the same turn when they have answered.
-        """
+        A CPU that waits for others goes on in the same turn when they have answered."""
         while min(cpu.ticks for cpu in self.cpus) < until and not stop():
-            now = min(cpu.ticks for cpu in self.cpus)
-            if all(cpu.ticks == now for cpu in self.cpus):
-                self._fire(now, range(len(self.cpus)))
-            if self._nothing_left():
+            if not self._left and not self._begin_round():
                 return None
-            turn = self.turns.end(now)
-            order = self.turns.order(turn, len(self.cpus))
-            first = self._reached[1] if self._reached[0] == turn else 0
-            for index in range(first, len(order)):
-                number = order[index]
-                if self.cpus[number].ticks >= turn:
-                    continue                                # it ended its turn in an earlier call, or round
-                self._reached = turn, index
-                last = index == len(order) - 1 and all(self.cpus[other].ticks >= until for other in order[:index])
-                found = self._run_cpu(number, turn, until if last else turn, stop)
+            while self._left and not stop():
+                number = self._left[0]
+                last = len(self._left) == 1 and all(cpu.ticks >= until for n, cpu in enumerate(self.cpus) if n != number)
+                found = self._run_cpu(number, self._turn, until if last else self._turn, stop)
                 if found is not None:
                     return found
-                if stop() or last and until <= self.cpus[number].ticks < turn:
+                if last and self._is_cut(number, until):
                     return None
-            self._reached = turn, 0
+                if not stop():
+                    del self._left[0]
         return None
+
+    def _begin_round(self) -> bool:
+        """Fire what is due, and let each CPU go on to the end of its turn or the next alarm.  False: nothing is left."""
+        now = min(cpu.ticks for cpu in self.cpus)
+        self._fire(now, range(len(self.cpus)))
+        if self.rhythm.ticks and now >= self.rhythm.next_beat:
+            self.rhythm.beat(now, self._tasks(), range(len(self.cpus)), self.move)
+        if self._nothing_left():
+            return False
+        self._turn = self.turns.end(now)
+        order = self.turns.order(self._turn, len(self.cpus))
+        self._left = [number for number in order if self.cpus[number].ticks < self._turn]
+        return True
+
+    def _is_cut(self, number: int, until: int) -> bool:
+        """Its part of the round goes on at the next call."""
+        now, alarm = self.cpus[number].ticks, self._next_alarm()
+        return until <= now < self._turn and (alarm is None or now < alarm)
 
     def complete(self, task: Task, limit: int) -> Any:
         """Run until ``task`` has returned; its result.  ``limit`` in ticks is for tests and simple callers."""
@@ -154,16 +190,26 @@ class Scheduler:
 
     def _nothing_left(self) -> bool:
         asleep_for_good = all(task.wake_at_ns is None for task in self._sleeping)
-        busy = self._waiting or any(task is not None for task in self.current)
-        return not busy and asleep_for_good and self.timers.next_ns() is None
+        return not self._busy and asleep_for_good and self.timers.next_ns() is None
+
+    @property
+    def _busy(self) -> bool:
+        """Somebody wants to run."""
+        return bool(self._waiting) or any(task is not None for task in self.current)
+
+    def _tasks(self) -> list[Task]:
+        return [*filter(None, self.current), *self._waiting, *self._sleeping]
 
     def _next_alarm(self) -> int | None:
-        """The tick of the next timer or sleeper."""
+        """The tick of the next timer, sleeper or beat."""
         at = self.timers.next_ns()
         for task in self._sleeping:
             if task.wake_at_ns is not None and (at is None or task.wake_at_ns < at):
                 at = task.wake_at_ns
-        return None if at is None else -(-at // self.ns_per_tick)
+        alarm = None if at is None else -(-at // self.ns_per_tick)
+        if self.rhythm.ticks and self._busy:
+            return self.rhythm.next_beat if alarm is None else min(alarm, self.rhythm.next_beat)
+        return alarm
 
     @property
     def _contended(self) -> bool:
@@ -172,7 +218,7 @@ class Scheduler:
 
     def quiet_until(self) -> int:
         """The next alarm if nothing executes before it, else a tick that has passed."""
-        if self._waiting or any(task is not None for task in self.current):
+        if self._busy:
             return 0
         alarm = self._next_alarm()
         return NEVER if alarm is None else alarm
@@ -188,8 +234,8 @@ class Scheduler:
             self.wake(task)
 
     def _run_cpu(self, number: int, turn: int, until: int, stop: Callable[[], bool]) -> Interrupted | None:
-        """One CPU to the end of its turn or to ``until``, cut where an alarm is due, so that a timer is late by one
-        instruction at most.  While nobody waits, turn follows turn."""
+        """One CPU to the end of its turn, to ``until``, or to the next alarm, so that a timer is late by one instruction at
+        most.  While nobody waits, turn follows turn."""
         cpu, alone = self.cpus[number], False
         self._executing = number
         try:
@@ -200,6 +246,8 @@ class Scheduler:
                     break
                 alarm = self._next_alarm()
                 if alarm is not None and alarm <= now:
+                    if len(self.cpus) > 1:
+                        break                               # it goes off when the others have come here, too
                     self._fire(now, (number,))
                     alarm = self._next_alarm()
                 task = self.current[number]
@@ -211,10 +259,12 @@ class Scheduler:
                     limit = min(limit, max(alarm, now + 1))
                 limit = self._take_calls(number, task, limit)
                 if task is None:
-                    cpu.skip_to(limit)
+                    ready = self._waiting.next_ready(number)
+                    cpu.skip_to(limit if ready is None else min(limit, max(ready, now + 1)))
                     continue
                 if isinstance(task.want, Wait) and not self._is_over(number, task.want.call, limit):
-                    if self._may_answer(task.want.call, turn) and not self.calls.has_due(number, turn):
+                    ends = turn if alarm is None else min(turn, alarm)
+                    if self._may_answer(task.want.call, ends) and not self.calls.has_due(number, ends):
                         break                               # it goes on in this turn, when the others have had theirs
                     cpu.skip_to(limit)
                     continue
@@ -247,8 +297,8 @@ class Scheduler:
         self.cpus[number].skip_to(max(call.answered_at, self.cpus[number].ticks))
         return True
 
-    def _may_answer(self, call: CrossCall, turn: int) -> bool:
-        return any(self.cpus[other].ticks < turn for other in call.open)
+    def _may_answer(self, call: CrossCall, end: int) -> bool:
+        return any(self.cpus[other].ticks < end for other in call.open)
 
     def step(self, number: int, stop: Callable[[], bool] = lambda: False) -> Interrupted | None:
         """One instruction of a CPU, with all that its task thinks before it; None if the CPU has nothing to do."""
@@ -292,20 +342,29 @@ class Scheduler:
                 self._sleep(number, task, until_ns)
         return None
 
+    def _charge(self, number: int, task: Task) -> None:
+        now = self.cpus[number].ticks
+        task.vruntime += now - self._charged[number]
+        self._charged[number] = now
+
     def _preempt(self, number: int) -> None:
-        """At the end of a slice: if another task waits for this CPU, interrupt the one that has it."""
-        if self.cpus[number].ticks - self._since[number] < self.slice_ticks:
-            return
-        if self.current[number] is not None and any(task.may_run_on(number) for task in self._waiting):
-            self.need_resched[number] = True
-            self.cpus[number].set_interrupt(TIMER_LINE, True)
+        """At the end of a slice: if another task waits for this CPU and has had less, interrupt the one that has it."""
+        now, task = self.cpus[number].ticks, self.current[number]
+        if task is not None and now - self._since[number] >= self.slice_ticks:
+            self._charge(number, task)
+            if self._waiting.outranks(number, now, task.vruntime):
+                self.evict(number)
 
     def _resched(self, number: int, task: Task) -> None:
-        others_first = self.need_resched[number] and any(other.may_run_on(number) for other in self._waiting)
-        if others_first or not task.may_run_on(number):
-            self._switch_out(number, task)
-            self._waiting.append(task)
+        """Give the CPU to another if it is to be given away and there is one, or to go on elsewhere."""
+        now = self.cpus[number].ticks
+        other = self._waiting.pick(number, now) if self.need_resched[number] else None
         self.need_resched[number] = False
+        if other is not None or not task.may_run_on(number):
+            self._switch_out(number, task)
+            self._waiting.add(task, now)
+        if other is not None:
+            self._switch_in(number, other)
 
     def _sleep(self, number: int, task: Task, until_ns: int | None) -> None:
         if task.woken:
@@ -316,24 +375,24 @@ class Scheduler:
         self._sleeping.append(task)
 
     def _switch_out(self, number: int, task: Task) -> None:
+        self._charge(number, task)
         for call in task.on_sched_out:
             call(number)
         self.switch_out(number, task)
         task.last_cpu, task.cpu = number, None
+        task.ready_at = self.cpus[number].ticks
         self.current[number] = None
 
     def _pick(self, number: int) -> Task | None:
-        for task in self._waiting:
-            if task.may_run_on(number):
-                self._waiting.remove(task)
-                self._switch_in(number, task)
-                return task
-        return None
+        task = self._waiting.pick(number, self.cpus[number].ticks)
+        if task is not None:
+            self._switch_in(number, task)
+        return task
 
     def _switch_in(self, number: int, task: Task) -> None:
         task.cpu = number
         self.current[number] = task
-        self._since[number] = self.cpus[number].ticks
+        self._since[number] = self._charged[number] = self.cpus[number].ticks
         self.switch_in(number, task)
         if task.last_cpu is not None:
             for call in task.on_sched_in:

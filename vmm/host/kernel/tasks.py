@@ -43,7 +43,8 @@ Body = Generator[Want, Any, Any]
 
 @dataclass(slots=True)
 class Task:
-    """One thread of control.  ``affinity``: the CPUs it may run on, None for all."""
+    """One thread of control.  ``affinity``: the CPUs it may run on, None for all.  ``destination``: where it is to go on.
+    ``ready_at``: the tick from which it may; ``vruntime``: the ticks that it has had CPUs for, or counts as having had."""
 
     name: str
     body: Body
@@ -52,6 +53,9 @@ class Task:
     affinity: frozenset[int] | None = None
     cpu: int | None = None
     last_cpu: int | None = None
+    destination: int | None = None
+    ready_at: int = 0
+    vruntime: int = 0
     sleeping: bool = False
     wake_at_ns: int | None = None
     woken: bool = False
@@ -64,4 +68,4 @@ class Task:
     """The preempt notifiers (GK-7): called with the CPU's number when it loses and gets a CPU, not at its start."""
 
     def may_run_on(self, cpu: int) -> bool:
-        return self.affinity is None or cpu in self.affinity
+        return (self.affinity is None or cpu in self.affinity) and self.destination in (None, cpu)
