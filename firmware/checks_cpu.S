@@ -116,8 +116,9 @@ check_instructions:
 2:      ll      $t0, 0($a0)
         addiu   $t0, $t0, 3
         sc      $t0, 0($a0)
-        beqz    $t0, 2b
-        addiu   $t2, $t2, -1                    # a failed attempt is done again without being counted
+        beqz    $t0, 2b                         # a failed attempt is done again without being counted
+        nop
+        addiu   $t2, $t2, -1
         bnez    $t2, 2b
         nop
         lw      $v0, 0($a0)

@@ -50,18 +50,27 @@ check_pages:
 
         mfc0    $t0, $10, 0                     # EntryHi: find the pair in the TLB
         andi    $t0, $t0, 0xff
-        or      $t0, $t0, $s2
-        mtc0    $t0, $10, 0
+        or      $s5, $t0, $s2
+        li      $s6, 1000                       # times; a hypervisor may empty the TLB at any moment
+2:      lw      $t0, 0($s2)
+        mtc0    $s5, $10, 0
         ehb
         tlbp
         ehb
         mfc0    $v0, $0, 0                      # Index
         srl     $v0, $v0, 31
-        move    $v1, $0
-        expect  tlb-probe
         tlbr
         ehb
+        mfc0    $t0, $10, 0                     # the same one again: it was still there
+        bne     $t0, $s5, 3f
         mfc0    $s4, $3, 0                      # EntryLo1: the odd page of the pair
+        beqz    $v0, 4f
+        nop
+3:      addiu   $s6, $s6, -1
+        bnez    $s6, 2b
+        nop
+4:      move    $v1, $0
+        expect  tlb-probe
         jal     entry_of
         move    $a0, $s3
         lw      $v1, 0($v0)

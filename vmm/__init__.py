@@ -14,19 +14,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vmm.arch.models import MODELS as MODELS
+    from vmm.cli.choose import make_host as make_host
     from vmm.cli.choose import make_system as make_system
     from vmm.cli.choose import request as request
     from vmm.errors import ConfigError as ConfigError
     from vmm.guest.board import MACHINES as MACHINES
     from vmm.guest.console import MemoryConsole as MemoryConsole
+    from vmm.guest.host import Host as Host
     from vmm.guest.system import Ending as Ending
     from vmm.guest.system import Request as Request
     from vmm.guest.system import System as System
 
 WHERE = {
     "MODELS": "vmm.arch.models", "MACHINES": "vmm.guest.board", "ConfigError": "vmm.errors",
-    "request": "vmm.cli.choose", "make_system": "vmm.cli.choose", "MemoryConsole": "vmm.guest.console",
-    "Request": "vmm.guest.system", "System": "vmm.guest.system", "Ending": "vmm.guest.system",
+    "request": "vmm.cli.choose", "make_system": "vmm.cli.choose", "make_host": "vmm.cli.choose",
+    "MemoryConsole": "vmm.guest.console", "Host": "vmm.guest.host", "Request": "vmm.guest.system",
+    "System": "vmm.guest.system", "Ending": "vmm.guest.system",
 }
 
 __all__ = sorted(WHERE)

@@ -16,6 +16,7 @@ SAYS = {
     "01_boot.py": "all 71 checks passed",
     "02_three_ways.py": "same output: True",
     "03_world_switch.py": "the guest's first instruction at 0x8010",
+    "04_two_guests.py": "4 CPUs had work",
 }
 
 

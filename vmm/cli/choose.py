@@ -5,8 +5,9 @@ What the user left open is chosen by the image: the mode by where it is linked, 
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
 
 from vmm.arch.models import CpuModel, find_model
 from vmm.cli.main import complain
@@ -26,6 +27,9 @@ from vmm.guest.placement import TE_KSEG0, Mode
 from vmm.guest.storage.spec import open_disk, parse_disk
 from vmm.guest.system import FIRST_WITHOUT_OLD_CODE, Request, System
 from vmm.host.machine.topology import topology_of
+
+if TYPE_CHECKING:                                           # bare runs need no hypervisor
+    from vmm.guest.host import Host
 
 BUNDLED = "bundled"                                         # the path of an image that has none
 
@@ -49,6 +53,17 @@ def request(image: str | None = None, **options: object) -> Request:
         if name not in usual:
             raise ConfigError(f"{name}={options[name]!r}: there is no such option; there are {', '.join(sorted(usual))}")
     return request_from(Namespace(**{**usual, **options, "IMAGE": image}))
+
+
+def make_host(guests: Sequence[tuple[Request, Console]]) -> Host:
+    """One machine for several guests; ``run`` it as a system."""
+    from vmm.guest.host import Host
+    from vmm.guest.hypervised import HypervisedSystem
+
+    host = Host([request for request, _ in guests])
+    for request, console in guests:
+        HypervisedSystem(request, console, host)
+    return host
 
 
 def make_system(request: Request, console: Console) -> System:
@@ -79,7 +94,7 @@ def request_from(options: Namespace) -> Request:
         cpus=options.cpus, command_line=options.arguments, initrd=_file("-i", options.initrd, "an initial RAM disk"),
         dtb=_dtb(options.dtb), flash=_file("--pflash", options.pflash, "the contents of a flash memory"),
         engine=options.engine, disks=disks, cards=(*cards, *network, *devices), quantum=options.quantum, seed=options.seed,
-        host_mmids=options.host_mmids)
+        host_mmids=options.host_mmids, migrate=options.migrate)
 
 
 def _image_and_mode(path: str | None, wanted: Mode | None, said: Said) -> tuple[Image, Mode]:

@@ -123,6 +123,8 @@ RUN = (
                                               "400K bare, else 50K)", "N"),
     Option("--seed",      natural,  0,        "another interleaving of the CPUs for each number; the same for the same",
                                               "N"),
+    Option("--migrate",   natural,  0,        "let each vCPU go on at the next CPU of the host every so many microseconds "
+                                              "of virtual time (default: 0, never)", "N"),
     Option("-m --memory", str,      None,     "memory of the guest (default: the board's, 256M)", "SIZE"),
     Option("-i --initrd", str,      None,     "initial RAM disk", "INITRD"),
     Option("--dtb",       str,      None,     "device tree blob; the kernel gets it, with memory, command line and initrd "

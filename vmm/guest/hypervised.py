@@ -1,6 +1,7 @@
 """An image as a guest of the hypervisor: VM, vCPU threads, and the VMM's part, which is the board.
 
-The host is a machine of its own with plain memory; the guest's board exists only as memory slots and device exits.
+The host (``vmm.guest.host``) is a machine of its own with plain memory; the guest's board exists only as memory slots and
+device exits.
 """
 from __future__ import annotations
 
@@ -15,11 +16,9 @@ from vmm.guest.bus import BusError
 from vmm.guest.clock import BoardClock
 from vmm.guest.console import Console
 from vmm.guest.devices.window import Stateful
+from vmm.guest.host import Host, rom_of
 from vmm.guest.hostcode import host_code
-from vmm.guest.system import BoardState, Ending, Interrupted, Request, check, memory_pieces, plan_boot
-from vmm.host.kernel.kernel import Kernel
-from vmm.host.machine import Machine
-from vmm.host.machine.turns import QUANTUM_TICKS
+from vmm.guest.system import BoardState, Ending, Interrupted, Request, memory_pieces, plan_boot
 from vmm.kvm.errors import KvmError
 from vmm.kvm.exits import Exit, Hypercall, InternalError, Intr, MmioLoad, MmioStore
 from vmm.kvm.run import thread
@@ -28,13 +27,7 @@ from vmm.kvm.te.backend import TrapAndEmulate
 from vmm.kvm.vcpu import Mode, Vcpu
 from vmm.kvm.vm import Vm
 from vmm.kvm.vz.backend import vz_backend
-from vmm.kvm.vz.hardware import vz_host
 
-HOST_OWN_BYTES = 24 << 20
-"""Memory of the host beside its guest's: kernel, page tables, switch code."""
-PAGE_SHIFT = {"vz": 16, "te": 12}
-"""The host kernel's pages.  Under trap-and-emulate the guest's pages must have the same size (RD-4), and most guests have
-4 KiB; for VZ, large ones let the root TLB reach far."""
 DEBUG_STOPS = (Stop.BREAK, Stop.WATCH, Stop.STEP)
 V0 = 2
 ENOSYS = -1000
@@ -82,32 +75,27 @@ class BoardBus:
 
 
 class HypervisedSystem:
-    def __init__(self, request: Request, console: Console) -> None:
-        check(request)
-        if request.mode == "te" and request.image.bits == 64:
-            raise ConfigError(f"{request.image.path}: a 64-bit image; trap-and-emulate runs 32-bit guests (KC-2), use "
-                              "--mode vz or bare")
+    """``host``: where others are already, or are to come; None for one of its own."""
+
+    def __init__(self, request: Request, console: Console, host: Host | None = None) -> None:
         self.request = request
         self.ending: Ending | None = None
-        shift = request.page_shift or PAGE_SHIFT[request.mode]
-        rom = request.board.rom(request.image.big_endian, request.flash)
-        memory = request.ram_size + len(rom) + HOST_OWN_BYTES
-        self.machine = Machine(request.cpu, request.topology or request.host_cpus, memory, request.image.big_endian,
-                               request.engine)
-        self.kernel = Kernel(self.machine, page_shift=shift, quantum=request.quantum or QUANTUM_TICKS, seed=request.seed,
-                             mmids=request.host_mmids)
+        self.host = host or Host([request])
+        self.machine, self.kernel = self.host.machine, self.host.kernel
+        self._name = self.host.join(self)
         self.vm = self._create_vm()
         scheduler = self.kernel.scheduler
         clock = BoardClock(scheduler.timers, scheduler.now_ns, scheduler.run_ahead)
         self.board = BoardState(request, console, clock, GuestMemory(self.vm), self._interrupt, self._finish,
                                 lambda: self.machine.retired)
         self.vm.io_bus = BoardBus(self.board)
-        self._add_memory(rom)
+        self._add_memory(rom_of(request))
         self.threads = [self._start(n) for n in range(request.cpus)]
 
     def _create_vm(self) -> Vm:
         try:
-            return Vm(self.kernel, vz_backend(vz_host(self.kernel)) if self.request.mode == "vz" else TrapAndEmulate)
+            make_backend = vz_backend(self.host.vz) if self.request.mode == "vz" else TrapAndEmulate
+            return Vm(self.kernel, make_backend, name=self._name)
         except KvmError as refusal:
             raise ConfigError(f"--mode {self.request.mode}: no VM can be made, {refusal}") from None
 
@@ -136,7 +124,7 @@ class HypervisedSystem:
                 vcpu.gpr[register] = value
             vcpu.pc = plan.pc
             vcpu.cop0[Status] &= ~Status.ERL.mask
-        return self.kernel.spawn(f"vcpu{number}", thread(self.vm, vcpu, self._answer))
+        return self.kernel.spawn(f"{self._name}vcpu{number}", thread(self.vm, vcpu, self._answer))
 
     # -- the VMM's part ------------------------------------------------------------------------------------------------
     def _answer(self, vcpu: Vcpu, reason: Exit) -> bool:
@@ -161,25 +149,21 @@ class HypervisedSystem:
         self.vm.interrupt(pin if level else -pin)
 
     def _finish(self, ending: Ending) -> None:
+        """The vCPUs' threads come out and end; on a host of its own the guest just stops where it is."""
         self.ending = self.ending or ending
+        if len(self.host.guests) > 1:
+            for vcpu in self.vcpus:
+                self.vm.kick_out(vcpu)
 
     # -- running -------------------------------------------------------------------------------------------------------
     def run(self, until: int) -> Interrupted | None:
-        self.board.keys()
-        found = self.kernel.scheduler.run(until, lambda: self.ending is not None)
-        if found is not None:
-            return Interrupted(found.cpu, found.stop)
-        if self.kernel.scheduler.idle and self.ending is None:
-            for cpu in self.kernel.cpus:
-                cpu.skip_to(max(until, cpu.ticks))     # nothing will happen but by input: time goes on
-        return None
+        return self.host.run(until)
 
     def quiet_until(self) -> int:
         return self.kernel.scheduler.quiet_until()
 
     def step(self, cpu: int) -> Interrupted | None:
-        found = self.kernel.scheduler.step(cpu, lambda: self.ending is not None)
-        return None if found is None else Interrupted(found.cpu, found.stop)
+        return self.host.step(cpu)
 
     # -- looking -------------------------------------------------------------------------------------------------------
     @property
@@ -196,7 +180,7 @@ class HypervisedSystem:
 
     def in_guest(self, cpu: int) -> bool:
         core = self.machine.cpus[cpu]
-        return core.in_guest or (self.vcpu_on(cpu) is not None and _in_user_mode(core))
+        return self.vcpu_on(cpu) is not None and (core.in_guest or _in_user_mode(core))
 
     def vcpu_on(self, cpu: int) -> Vcpu | None:
         for member in self.vm.members:

@@ -36,6 +36,8 @@ from vmm.kvm.vcpu import Vcpu
 SWITCHED_ON = datetime(2023, 6, 10, 12, 0, 0)
 """The date and time at which every run begins, so that runs are alike."""
 
+LEAST_MIGRATION_US = 20
+"""A loop of LL and SC must get through between two changes of CPU."""
 
 FIRST_WITHOUT_OLD_CODE = 6
 """The release that gave old encodings new meanings."""
@@ -44,7 +46,8 @@ FIRST_WITHOUT_OLD_CODE = 6
 @dataclass(frozen=True, slots=True)
 class Request:
     """What to run, and on what.  ``page_shift``: of the host kernel's pages; None for the mode's own default.
-    ``quantum``, ``seed``: see ``Turns``; None for what is usual."""
+    ``quantum``, ``seed``: see ``Turns``; None for what is usual.  ``migrate``: the virtual microseconds after which
+    vCPUs change CPUs, or 0."""
     image: Image
     mode: Mode
     cpu: CpuModel
@@ -65,6 +68,7 @@ class Request:
     quantum: int | None = None
     seed: int = 0
     host_mmids: bool = False
+    migrate: int = 0
 
     @property
     def all_disks(self) -> list[Disk]:
@@ -225,9 +229,21 @@ def check(request: Request) -> None:
             raise ConfigError("--host-mmids --mode bare: a bare machine has no host kernel that could use them; leave out "
                               "--host-mmids")
         check_mmids(cpu)
+    if request.migrate:
+        check_migration(request)
     if request.mode == "vz" and "VZ" not in cpu.ases:
         raise ConfigError(f"--mode vz --cpu {cpu.name}: this core has no virtualization (VZ); choose P5600 (32-bit) or "
                           "MIPS64R5-generic (64-bit), or --mode te or bare")
+
+
+def check_migration(request: Request) -> None:
+    option = f"--migrate {request.migrate}"
+    if request.mode == "bare":
+        raise ConfigError(f"{option} --mode bare: a bare machine has no vCPUs that could change CPUs; leave out --migrate")
+    if request.host_cpus < 2:
+        raise ConfigError(f"{option}: the host has one CPU, so vCPUs have nowhere to go; give --host-cpus 2 or more")
+    if request.migrate < LEAST_MIGRATION_US:
+        raise ConfigError(f"{option}: vCPUs would hardly do anything else; give {LEAST_MIGRATION_US} or more")
 
 
 def check_mmids(cpu: CpuModel) -> None:

@@ -86,7 +86,7 @@ class Runner:
         self.kernel.start_call(task, self.member.vcpu_run, 0, kernel_address(vcpu.block_address))
         while self._door(task, (yield RUN)) == HANDLE_EXIT:
             outcome = self._handle_exit(task)
-            if _exc_code(vcpu) == INTERRUPT:
+            if _exc_code(vcpu) == INTERRUPT or self._is_to_give_way(task):
                 yield Resched()
             if outcome is Emulation.WAIT:
                 yield from self._block(task)
@@ -150,6 +150,11 @@ class Runner:
             yield Sleep()
             vcpu.stats["halt_wakeup"] += 1
         vcpu.waiting = False
+
+    def _is_to_give_way(self, task: Task) -> bool:
+        """The host's handlers run with interrupts on: the CPU may be taken away at any exit."""
+        cpu, _ = self.kernel.cpu_of(task)
+        return self.kernel.scheduler.need_resched[cpu]
 
     def _interrupted(self) -> bool:
         if not self.vcpu.intr:

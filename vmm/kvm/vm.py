@@ -43,14 +43,15 @@ class Member:
 
 
 class Vm:
-    """``own_hypercalls``: hypercalls go to the VMM as exits rather than be refused by KVM (HC-3)."""
+    """``own_hypercalls``: hypercalls go to the VMM as exits rather than be refused by KVM (HC-3).  ``name``: what those of
+    its code begin with."""
 
     def __init__(self, kernel: Kernel, make_backend: MakeBackend, *, quirks: Quirks | None = None,
-                 own_hypercalls: bool = False) -> None:
+                 own_hypercalls: bool = False, name: str = "") -> None:
         if any(cpu.root[Config5] & Config5.MI.mask for cpu in kernel.cpus):
             raise KvmError("EOPNOTSUPP", "the host uses MMIDs, and KVM, which gives guests their ids and sets the MMU up "
                                          "by itself, knows ASIDs only; boot the host with ASIDs")
-        self.kernel = kernel
+        self.kernel, self.name = kernel, name
         self.quirks = quirks or Quirks()
         self.own_hypercalls = own_hypercalls
         self.io_bus: IoBus | None = None
@@ -183,7 +184,7 @@ class Vm:
         vcpu = Vcpu(number, kernel.ram, block, commpage, word=kernel.word, big_endian=kernel.big_endian)
         ebase = kernel_address(kernel.pages.alloc(-(-BLOCK_BYTES // kernel.pages.page_size)))
         plan = replace(kernel.plan, vz=self.backend.vz)
-        code = kernel.place(SwitchCode(plan, layout, ebase).emit(), f"vcpu{number}_")
+        code = kernel.place(SwitchCode(plan, layout, ebase).emit(), f"{self.name}vcpu{number}_")
         vcpu.guest_ebase = ebase
         vcpu.gpa_mm = kernel_address(self.gpa_mm.address)
         vcpu.cop0_address = kernel_address(commpage)

@@ -93,11 +93,11 @@ class Machine(Protocol):
 
 
 class Kernel:
-    """One host's; ``quantum`` and ``seed`` are those of ``Turns``, ``slice_ticks`` is the scheduler's; ``mmids``: use MMIDs
-    if the CPUs have them, else ASIDs (HM-7)."""
+    """One host's; ``quantum`` and ``seed`` are those of ``Turns``, ``slice_ticks`` and ``migrate`` the scheduler's;
+    ``mmids``: use MMIDs if the CPUs have them, else ASIDs (HM-7)."""
 
     def __init__(self, machine: Machine, *, page_shift: int = 14, quantum: int = QUANTUM_TICKS,
-                 seed: int = 0, mmids: bool = False, slice_ticks: int = 0, costs: Costs = FREE) -> None:
+                 seed: int = 0, mmids: bool = False, slice_ticks: int = 0, migrate: int = 0, costs: Costs = FREE) -> None:
         self.machine, self.model = machine, machine.model
         self.cpus: list[Cpu] = [HostCpu(cpu) for cpu in machine.cpus]
         self.ram: Ram = machine.ram
@@ -127,7 +127,7 @@ class Kernel:
         self._place_vectors()
         self.scheduler = Scheduler(self.cpus, self.ns_per_tick, is_budget=is_stop("BUDGET", "IDLE"),
                                    is_debug=is_stop("BREAK", "WATCH", "STEP"), quantum=quantum, seed=seed,
-                                   slice_ticks=slice_ticks)
+                                   slice_ticks=slice_ticks, migrate=migrate)
         self.switch = Switch(self.cpus, self.ram, self.word, self.symbols["resume"], self.symbols["switched"],
                              [self.alloc_small(ThreadInfo(self.word).size) for _ in self.cpus])
         self.scheduler.switch_in, self.scheduler.switch_out = self._switch_in, self.switch.leave

@@ -166,8 +166,7 @@ class Scheduler:
         if self._nothing_left():
             return False
         self._turn = self.turns.end(now)
-        order = self.turns.order(self._turn, len(self.cpus))
-        self._left = [number for number in order if self.cpus[number].ticks < self._turn]
+        self._left = [n for n in self.turns.order(self._turn, len(self.cpus)) if self.cpus[n].ticks < self._turn]
         return True
 
     def _is_cut(self, number: int, until: int) -> bool:
