@@ -179,7 +179,7 @@ def test_short_runs_come_to_an_end_for_a_cpu_that_waits() -> None:
     mm = kernel.new_mm()
     spin_on(kernel, 1)
     task = kernel.spawn("flusher", flusher(kernel, mm, times=5), frozenset({0}))
-    for _ in range(100):
+    for _ in range(6 * 50):
         kernel.scheduler.run(min(cpu.ticks for cpu in kernel.cpus) + QUANTUM)
     assert task.done
 
