@@ -6,7 +6,7 @@ Of each context word: *live* if its number counts (here, with ASIDs), *stale* if
 from __future__ import annotations
 
 from vmm.arch.cp0.registers import EntryHi
-from vmm.debug.spaces import name_of, spaces
+from vmm.debug.spaces import name_of, spaces, vms_of
 from vmm.debug.tables import table
 from vmm.debug.worlds import Worlds
 from vmm.gdbstub.target import TargetError
@@ -46,16 +46,18 @@ def asids(worlds: Worlds) -> str:
 
 def _guest_ids(worlds: Worlds) -> str:
     """Those of VZ guests, which are each CPU's own, too (VZ-30, VZ-31)."""
-    backends = [] if worlds.hypervised is None else [worlds.hypervised.vm.backend]
+    caches: tuple[str, ...] | None = None
     rows: list[tuple[str, ...]] = []
-    for backend in backends:
-        if isinstance(backend, VzBackend) and backend.host.has_guest_id:
-            host = backend.host
-            rows.append(("guestid_cache", *(f"{cache:#x}" for cache in host.cache)))
-            rows += [(f"vcpu{guest.vcpu.number}", *(_guest_id(host, guest.guest_ids[cpu], cpu)
-                                                   for cpu in range(len(host.cache)))) for guest in backend.guests]
-    heads = [("GuestIDs", *(f"CPU {cpu}" for cpu in range(len(worlds.hosts))))]
-    return "\n" + table(heads + rows) if rows else ""
+    for vm in vms_of(worlds):
+        if isinstance(vm.backend, VzBackend) and vm.backend.host.has_guest_id:
+            host = vm.backend.host
+            caches = ("guestid_cache", *(f"{cache:#x}" for cache in host.cache))
+            rows += [(f"{vm.name}vcpu{guest.vcpu.number}", *(_guest_id(host, guest.guest_ids[cpu], cpu)
+                                                            for cpu in range(len(host.cache))))
+                     for guest in vm.backend.guests]
+    if caches is None:
+        return ""
+    return "\n" + table([("GuestIDs", *(f"CPU {cpu}" for cpu in range(len(worlds.hosts)))), caches, *rows])
 
 
 def _guest_id(host: VzHost, word: int, cpu: int) -> str:

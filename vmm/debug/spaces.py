@@ -4,9 +4,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vmm.debug.worlds import Worlds
+from vmm.guest.hypervised import HypervisedSystem
 from vmm.host.kernel.contexts import Mm
 from vmm.host.kernel.kernel import Kernel
 from vmm.kvm.te.backend import TrapAndEmulate
+from vmm.kvm.vm import Vm
 
 
 def spaces(worlds: Worlds, kernel: Kernel) -> list[tuple[str, Mm]]:
@@ -19,17 +21,22 @@ def spaces(worlds: Worlds, kernel: Kernel) -> list[tuple[str, Mm]]:
     return named
 
 
-def _of_guests(worlds: Worlds) -> Iterator[tuple[str, Mm]]:
+def vms_of(worlds: Worlds) -> list[Vm]:
+    """All of the host, whoever's guest is looked at."""
     if worlds.hypervised is None:
-        return
-    vm = worlds.hypervised.vm
-    if not isinstance(vm.backend, TrapAndEmulate):
-        yield "guest-physical", vm.gpa_mm
-        return
-    for vcpu in vm.vcpus:
-        guest = vm.backend.guest(vcpu)
-        yield f"vcpu{vcpu.number} kernel", guest.kernel
-        yield f"vcpu{vcpu.number} users", guest.user
+        return []
+    return [guest.vm for guest in worlds.hypervised.host.guests if isinstance(guest, HypervisedSystem)]
+
+
+def _of_guests(worlds: Worlds) -> Iterator[tuple[str, Mm]]:
+    for vm in vms_of(worlds):
+        if not isinstance(vm.backend, TrapAndEmulate):
+            yield f"{vm.name}guest-physical", vm.gpa_mm
+            continue
+        for vcpu in vm.vcpus:
+            guest = vm.backend.guest(vcpu)
+            yield f"{vm.name}vcpu{vcpu.number} kernel", guest.kernel
+            yield f"{vm.name}vcpu{vcpu.number} users", guest.user
 
 
 def _of_processes(worlds: Worlds) -> Iterator[tuple[str, Mm]]:

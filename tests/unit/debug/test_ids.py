@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import vmm
 from tests.gdb import programs
 from tests.gdb.session import target
 from vmm.arch.cp0.registers import Config5, MemoryMapID, Wired
@@ -84,6 +85,15 @@ def test_guest_ids_of_each_cpu() -> None:
     told = debugged.monitor("asid")
     assert "GuestIDs       CPU 0       CPU 1\nguestid_cache  0x101       0x100\nvcpu0          0x101 live  never\n" in told
     assert [thread.extra for thread in debugged.threads(1)] == ["VZ root, kernel, vcpu0", "VZ root, kernel, idle"]
+
+
+def test_all_guests_of_a_host() -> None:
+    requests = [vmm.request(mode=mode, cpu="MIPS64R5-generic", host_cpus=2) for mode in ("vz", "vz", "te")]
+    host = vmm.make_host([(request, vmm.MemoryConsole()) for request in requests])
+    host.run(until=100_000)
+    told = monitor(Worlds(host.guests[0]), "asid", cpu_thread(0))
+    for name in ("guest-physical", "vm1_guest-physical", "vm2_vcpu0 kernel", "vcpu0", "vm1_vcpu0"):
+        assert f"\n{name} " in told
 
 
 @pytest.mark.parametrize(("model", "mmids", "command", "complaint"), [
