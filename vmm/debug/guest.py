@@ -244,7 +244,7 @@ class VzView(GuestView):
         """A copy of the CPU on which the vCPU is, or was last, and that CPU; its entries stay in that CPU's guest TLB."""
         guest, loaded, host = self.backend.guest(self.vcpu), self._loaded, self.backend.host
         number = max(self.vcpu.last_exec_cpu, 0) if loaded is None else loaded.number
-        snapshot = Snapshot(self.machine.cpus[number])
+        snapshot = Snapshot(self.machine.cpus[number], self.machine.memory)
         if loaded is None:
             for row in self.rows:
                 if row.register is not None:

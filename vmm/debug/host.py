@@ -57,7 +57,7 @@ class HostView(View):
         cpu.forget()
 
     def locator(self) -> Locate:
-        snapshot, ram = Snapshot(self.cpu), self.machine.ram
+        snapshot, ram = Snapshot(self.cpu, self.machine.memory), self.machine.ram
 
         def locate(va: int) -> int:
             physical = snapshot.physical(va, ROOT_FILE)

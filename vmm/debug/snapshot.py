@@ -29,10 +29,12 @@ LIVE: frozenset[type[Register]] = frozenset({Count, Random, Cause})
 
 
 class Snapshot:
-    def __init__(self, cpu: Cpu) -> None:
+    """``memory``: of the machine, for whoever asks for addresses: a hardware walker reads page tables."""
+
+    def __init__(self, cpu: Cpu, memory: Memory | None = None) -> None:
         self.state = State()
         self.state.block.bytes[:] = cpu.state.block.bytes
-        self._numbers = Numbers(self.state, cpu.big_endian, Memory(0))
+        self._numbers = Numbers(self.state, cpu.big_endian, memory or Memory(0))
         self._settled = False
 
     # -- CP0 -------------------------------------------------------------------------------------------------

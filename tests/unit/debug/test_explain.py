@@ -14,7 +14,7 @@ from vmm.debug import DebugTarget
 from vmm.debug.explain.explain import seen_by_vz
 from vmm.debug.guest import VzView
 from vmm.engine.cpu import TlbEntry
-from vmm.gdbstub.target import TargetError
+from vmm.gdbstub.target import TargetError, ThreadId
 
 PAGE = 0x20_0000 >> 6
 """EntryLo's frame of physical 2 MiB."""
@@ -74,6 +74,8 @@ def test_what_the_hardware_walker_reads_is_told() -> None:
                        "0xffffffff80301000, 0x0 at 0xffffffff80301004, and writes an entry")
     assert any("won, written by the hardware walker: 0x400000 = 0x400000 under mask 0x1fff" in line for line in told)
     assert told[-1] == "physical 0x200010: RAM (low RAM)"
+    machine.ram.write(0x20_0010, b"walked")
+    assert debugged.read_memory(ThreadId(1, 1), 0x40_0010, 6) == b"walked"
     machine.ram.store(0x30_0004, 4, 1)
     told = lines(debugged, "explain 0x400010")
     assert told[2].startswith("nothing matches, so the hardware walker reads 0x1 at 0xffffffff80300004")
