@@ -22,6 +22,7 @@ from vmm.guest.files import read_whole
 from vmm.guest.image import Image, parse_image
 from vmm.guest.system import FIRST_WITHOUT_OLD_CODE
 from vmm.host.kernel.kernel import Kernel
+from vmm.host.kernel.memory import KSEG0_REACH
 from vmm.host.machine import Machine
 from vmm.host.machine.topology import topology_of
 from vmm.host.user.numbers import Prot
@@ -44,7 +45,7 @@ def main(options: Namespace) -> int:
     system = _system(options, images, said)
     first = next(iter(system.programs.values()))
     names = [text.encode(errors="surrogateescape") for text in (options.PROGRAM, *options.ARGS)]
-    system.start(first, names, [text.encode(errors="surrogateescape") for text in options.env or ENVIRONMENT])
+    system.start(first, names, _environment(options.env))
     with port(gdb_address(options)) as listener:
         outcome = _run(system, options) if listener is None else _debugged(system, images, options, listener)
     sys.stdout.flush()
@@ -61,7 +62,12 @@ def main(options: Namespace) -> int:
 
 
 def read_image(path: str) -> Image:
-    return parse_image(path, read_whole(path, "an ELF executable of Linux for MIPS"))
+    image = parse_image(path, read_whole(path, "an ELF executable of Linux for MIPS"))
+    if image.is_dynamic:
+        raise ConfigError(f"{path}: is linked dynamically, and there are no libraries here; link it with -static")
+    if "n32" in image.flags and image.bits == 32:
+        raise ConfigError(f"{path}: is built for n32; build it with -mabi=32 or -mabi=64")
+    return image
 
 
 def program_of(image: Image) -> Program:
@@ -89,12 +95,9 @@ def _cpu(image: Image, name: str | None) -> CpuModel:
 
 
 def _system(options: Namespace, images: list[Image], said: bytearray) -> UserSystem:
-    for image in images:
-        if "n32" in image.flags:
-            raise ConfigError(f"{image.path}: is built for n32; build it with -mabi=32 or -mabi=64")
     cpu = _cpu(images[0], options.cpu)
     machine = Machine(cpu, topology_of(options.topology, cpu, options.host_cpus) or options.host_cpus,
-                      parse_size(options.memory), images[0].big_endian, options.engine)
+                      _memory(options.memory), images[0].big_endian, options.engine)
     kernel = Kernel(machine, page_shift=PAGE_SHIFT, quantum=options.quantum, seed=options.seed, mmids=options.mmids)
     if options.mmids and not kernel.mmid_bits:
         raise ConfigError(f"--mmids: the core {cpu.name} has no MemoryMapID; choose I6500, or leave --mmids out")
@@ -108,7 +111,25 @@ def _system(options: Namespace, images: list[Image], said: bytearray) -> UserSys
         out.write(data)
         out.flush()
 
-    return UserSystem(kernel, [program_of(image) for image in images], say, given, options.seed)
+    system = UserSystem(kernel, [program_of(image) for image in images], say, given, options.seed)
+    for image, program in zip(images, system.programs.values(), strict=False):
+        _cpu(image, cpu.name)
+        system.check(program)
+    return system
+
+
+def _memory(text: str) -> int:
+    size = parse_size(text)
+    if size > KSEG0_REACH:
+        raise ConfigError(f"-m {text}: the kernel reaches {KSEG0_REACH >> 20}M, where programs are, too; give it no more")
+    return size
+
+
+def _environment(given: list[str] | None) -> list[bytes]:
+    for text in given or ():
+        if "=" not in text[1:]:
+            raise ConfigError(f"--env {text}: is no variable with a value; give one such as LANG=C")
+    return [text.encode(errors="surrogateescape") for text in given or ENVIRONMENT]
 
 
 def _run(system: UserSystem, options: Namespace) -> Outcome:

@@ -51,6 +51,7 @@ NOT_EXECUTABLE = {
     "ET_DYN":  ("position independent or a shared library", "link it with -static -no-pie"),
     "ET_CORE": ("a core dump", "give the program itself"),
 }
+PT_INTERP = 3
 SYMBOL_LAYOUT = {32: "IIIBBH", 64: "IBBHQQ"}                # st_name first in both
 # fmt: on
 
@@ -93,6 +94,14 @@ class Image:
     @property
     def endian(self) -> str:
         return "big" if self.big_endian else "little"
+
+    @property
+    def is_dynamic(self) -> bool:
+        """It names another program that would have to load it (PT_INTERP)."""
+        order, wide = ">" if self.big_endian else "<", self.bits == 64
+        at, = struct.unpack_from(order + ("Q" if wide else "I"), self.raw, 32 if wide else 28)
+        _, size, number = self.program_headers
+        return any(struct.unpack_from(order + "I", self.raw, at + n * size)[0] == PT_INTERP for n in range(number))
 
     @property
     def program_headers(self) -> tuple[int, int, int]:

@@ -16,6 +16,10 @@ KSEG0_REACH = 0x2000_0000
 PAGE_SHIFTS = (12, 14, 16)
 
 
+class NoMemory(ConfigError):
+    """All pages are in use; whoever allocated for a program tells that, else it is the user's to give more."""
+
+
 def kernel_address(pa: int) -> int:
     """The cached unmapped address of a physical one: kseg0 where it reaches, else xkphys (64-bit hosts)."""
     return CKSEG0 + pa if pa < KSEG0_REACH else XKPHYS_CACHED | pa
@@ -53,8 +57,8 @@ class PageAllocator:
         else:
             address = self._next
             if address + size > min(self._top, KSEG0_REACH):
-                raise ConfigError(f"host memory: {size} bytes asked, {max(0, self._top - address)} left; give the host "
-                                  "more RAM than its guests have")
+                raise NoMemory(f"host memory: {size} bytes asked, {max(0, self._top - address)} left; give the host "
+                               "more RAM than its guests have")
             self._next += size
         self.ram.write(address, bytes(size))
         self.in_use += pages

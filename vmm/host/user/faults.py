@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from vmm.arch.cp0.registers import Cause
 from vmm.arch.exceptions import ExcCode
+from vmm.host.kernel.memory import NoMemory
 from vmm.host.user.memory import Access
 from vmm.host.user.numbers import CallError, Si, Sig
+from vmm.host.user.processes import Ended
 
 if TYPE_CHECKING:
     from vmm.host.user.system import UserSystem
@@ -57,7 +59,12 @@ class Faults:
         if access is Access.READ and at & ~3 in (registers.pc, registers.pc + 4 if registers.in_slot else registers.pc):
             access = Access.FETCH
         self.system.counts[f"{access.name.lower()} faults"] += 1
-        failure = Si.MAPERR if at >= thread.memory.top else thread.memory.fault(thread.cpu, at, access)
+        try:
+            failure = Si.MAPERR if at >= thread.memory.top else thread.memory.fault(thread.cpu, at, access)
+        except NoMemory:
+            self.system.end_process(thread.process, Ended(signal=Sig.KILL, detail="the machine has no memory left; give it "
+                                                          "more with -m"))
+            return
         if failure is not None:
             self.system.signals.force(thread, Sig.SEGV, failure, at,
                                       f"{access.name.lower()} of {at:#x} at {registers.pc:#x}")

@@ -58,7 +58,7 @@ class UserSystem:
     def start(self, program: Program, arguments: Sequence[bytes], environment: Sequence[bytes] = (),
               affinity: frozenset[int] | None = None) -> Process:
         """A process of this program, with nobody's child."""
-        self._check(program)
+        self.check(program)
         memory = self._loaded(program)
         process = Process(self._new_id(), program, memory)
         self.live[process.pid] = process
@@ -94,7 +94,8 @@ class UserSystem:
 
     # Programs
 
-    def _check(self, program: Program) -> None:
+    def check(self, program: Program) -> None:
+        """Can it be executed here?"""
         if program.bits > 8 * self.kernel.word:
             raise ConfigError(f"{program.path}: a 64-bit program on the {8 * self.kernel.word}-bit core "
                               f"{self.kernel.model.name}; choose a 64-bit one, see vmm info cpus")

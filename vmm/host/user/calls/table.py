@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from vmm.host.kernel.memory import NoMemory
 from vmm.host.user.abi import A0, A3, N64, O32, SP, V0
 from vmm.host.user.numbers import CallError, Errno
 from vmm.host.user.threads import Steps, Thread
@@ -70,6 +71,8 @@ class Calls:
             if error.errno is Errno.EINTR and found.restarts and thread.system.signals.restarts(thread):
                 return
             result = -error.errno
+        except NoMemory:
+            result = -Errno.ENOMEM
         if result is not None:
             self._answer(thread, result)
 
