@@ -36,11 +36,20 @@ FREESTANDING = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-ffreestand
 
 def build(program: str, kind: str, folder: Path) -> Path:
     """The executable, in ``folder``."""
+    return _compile(program, kind, folder, *FREESTANDING, *KINDS[kind].flags,
+                    *(str(HERE / name) for name in ("start.S", "runtime.c")))
+
+
+def build_with_library(program: str, kind: str, folder: Path) -> Path:
+    """The same as most would build it, for the release that the C library is for."""
+    return _compile(program, kind, folder, "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-pthread", "-lm")
+
+
+def _compile(program: str, kind: str, folder: Path, *flags: str) -> Path:
     how = KINDS[kind]
     if shutil.which(how.compiler) is None:
         raise FileNotFoundError(f"{how.compiler} is needed to build the programs; install {how.package}, or run make test")
     image = folder / f"{program}-{kind}"
-    sources = [str(HERE / name) for name in ("start.S", "runtime.c", f"{program}.c")]
-    command = [how.compiler, *FREESTANDING, *how.flags, *sources, "-o", str(image)]
+    command = [how.compiler, str(HERE / f"{program}.c"), *flags, "-o", str(image)]
     subprocess.run(command, check=True, capture_output=True, text=True)
     return image

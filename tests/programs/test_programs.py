@@ -1,9 +1,11 @@
 """C programs on the host kernel: threads, processes, faults, on every kind of core, with ASIDs and with MMIDs."""
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.programs.build import KINDS, PROGRAMS, build
+from tests.programs.build import KINDS, PROGRAMS, build, build_with_library
 from vmm.arch.models import MODELS
 from vmm.cli.host import program_of, read_image
 from vmm.host.kernel.asids import AsidContexts
@@ -13,12 +15,13 @@ from vmm.host.kernel.mmids import MmidContexts
 from vmm.host.machine import Machine
 from vmm.host.user.processes import Ended
 from vmm.host.user.program import Program
-from vmm.host.user.system import UserSystem
+from vmm.host.user.system import LEAST_SLICE_TICKS, UserSystem
 
 SUM = b"x of 2: 269100 269100 269100\n"
 FAULTS = b"missed 3: 1 2 3\nfresh 0, kept 2\ngone: 1\ndeep 5050\n"
 FAMILY = (b"child 0: 10\nchild 1: 20\nchild 2: 30\nchild 3: 40\nhere 100, shared 10\nparent heard 17\nchild heard 16\n"
           b"terminated: 143\nno such program: -2\nexecuted other with A=b, value 1\nended with 33\nno child: -1\n")
+LIBRARY = (b"2 arguments, the last is x; 100 turns, 661.4629471031\n9: one line\n8: another\nchild of library\n")
 LIMIT = 20_000_000
 Programs = dict[tuple[str, str], Program]
 
@@ -34,13 +37,14 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Programs:
             for kind in KINDS for name in PROGRAMS}
 
 
-def boot(program: Program, model: str, mmids: bool, *, cpus: int = 4, seed: int = 0, quantum: int = 2_000) -> tuple[
-        UserSystem, bytearray]:
+def boot(program: Program, model: str, mmids: bool, *, cpus: int = 4, seed: int = 0, quantum: int = 2_000,
+         given: bytes = b"") -> tuple[UserSystem, bytearray]:
     machine = Machine(MODELS[model], cpus, 16 << 20, program.big_endian)
-    kernel = Kernel(machine, page_shift=12, quantum=quantum, seed=seed, mmids=mmids)
+    kernel = Kernel(machine, page_shift=12, quantum=quantum, seed=seed, mmids=mmids,
+                    slice_ticks=LEAST_SLICE_TICKS)
     assert bool(kernel.mmid_bits) == mmids
     said = bytearray()
-    return UserSystem(kernel, [program], lambda data, error: said.extend(data), seed=seed), said
+    return UserSystem(kernel, [program], lambda data, error: said.extend(data), given, seed), said
 
 
 def finish(system: UserSystem, program: Program, *arguments: bytes) -> Ended | None:
@@ -110,6 +114,17 @@ def test_more_processes_than_mmids(programs: Programs) -> None:
     assert finish(system, program) == Ended(0)
     assert said == b"wrong: 0\n"
     assert contexts.version.load() > 3 * contexts.first_version
+
+
+@pytest.mark.parametrize("kind, model, mmids", [("o32", "P5600", False), ("o32", "24Kf", False), ("o32eb", "P5600", False),
+                                                ("n64", "5KEf", False), ("n64r6", "I6500", True)])
+def test_the_compilers_own_library_works(kind: str, model: str, mmids: bool, tmp_path: Path) -> None:
+    program = program_of(read_image(str(build_with_library("library", kind, tmp_path))))
+    system, said = boot(program, model, mmids, given=b"one line\nanother\n")
+    process = system.start(program, [b"library", b"x"], [b"NAME=library"])
+    system.run(10 * LIMIT)
+    assert said == LIBRARY
+    assert process.ended == Ended(42)
 
 
 def test_a_run_is_the_same_each_time(programs: Programs) -> None:

@@ -27,7 +27,7 @@ from vmm.host.machine import Machine
 from vmm.host.machine.topology import topology_of
 from vmm.host.user.numbers import Prot
 from vmm.host.user.program import Part, Program
-from vmm.host.user.system import UserSystem
+from vmm.host.user.system import LEAST_SLICE_TICKS, UserSystem
 
 PAGE_SHIFT = 12
 USUAL_CPU = {                                               # by width of the program, and if its release is 6
@@ -98,7 +98,8 @@ def _system(options: Namespace, images: list[Image], said: bytearray) -> UserSys
     cpu = _cpu(images[0], options.cpu)
     machine = Machine(cpu, topology_of(options.topology, cpu, options.host_cpus) or options.host_cpus,
                       _memory(options.memory), images[0].big_endian, options.engine)
-    kernel = Kernel(machine, page_shift=PAGE_SHIFT, quantum=options.quantum, seed=options.seed, mmids=options.mmids)
+    kernel = Kernel(machine, page_shift=PAGE_SHIFT, quantum=options.quantum, seed=options.seed, mmids=options.mmids,
+                    slice_ticks=LEAST_SLICE_TICKS)
     if options.mmids and not kernel.mmid_bits:
         raise ConfigError(f"--mmids: the core {cpu.name} has no MemoryMapID; choose I6500, or leave --mmids out")
     given = b"" if options.stdin is None else read_whole(options.stdin, "a file to read from", "--stdin")

@@ -30,6 +30,8 @@ from vmm.host.user.threads import Steps, Thread
 FIRST_PID = 3                                               # 1 is the kernel's own; a debugger's 2 is a virtual machine
 EPOCH_NS = 1_700_000_000_000_000_000
 """CLOCK_REALTIME when the machine is switched on."""
+LEAST_SLICE_TICKS = 1_000
+"""For kernels that run programs: a turn may be too short for the way into the kernel, to another task and out again."""
 HWCAP_R6, HWCAP_MSA = 1, 2
 
 Say = Callable[[bytes, bool], None]
