@@ -52,5 +52,5 @@ int main(int argc, char **argv)
     if (!child)
         exit(printf("child of %s\n", getenv("NAME")));
     int status;
-    return waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 15 ? 42 : 1;
+    return waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 17 ? 42 : 1;
 }
