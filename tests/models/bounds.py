@@ -4,18 +4,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tests.models.explore import Explorer, Result
-from tests.models.spaces import Shape, System
+from tests.models.hotplug import make_system
+from tests.models.spaces import Shape
 from tests.models.variants import (
     ALL_TAKEN,
     IDLE,
     ON_TWO,
     ONE_CYCLE,
+    PLUGGED,
     RENEWED,
     RENEWED_TWICE,
     THREE_CPUS,
     TWO_CPUS,
     TWO_SIBLINGS,
     TWO_TAKEN,
+    UNPLUGGED,
     Prefix,
 )
 from vmm.host.kernel.flush import Flush
@@ -30,7 +33,7 @@ class Bound:
 
 
 def explored(bound: Bound, more: int = 0, *, reduced: bool = True) -> Result:
-    system = System(bound.shape).do(*bound.before)
+    system = make_system(bound.shape).do(*bound.before)
     return Explorer(system, bound.operations + more, reduced=reduced).explore()
 
 
@@ -57,4 +60,6 @@ BOUNDS = (
     Bound("MMIDs, CPUs that idle", replace(THREE_CPUS, idle=True, replaced=False), ALL_TAKEN, 2),
     Bound("ASIDs, a thread that moves", asids(Flush.PAGE, Flush.MM, single=frozenset({0}), cpus=2, spaces=2),
           (("switch", 0, 0), ("switch", 0, 1), ("switch", 1, 0)), 3),
+    Bound("MMIDs, CPUs that come and go", replace(PLUGGED, cpus=3), UNPLUGGED, 3),
+    Bound("ASIDs, CPUs that come and go", replace(PLUGGED, cpus=3, mmids=False, bits=2, count=None), UNPLUGGED, 3),
 )

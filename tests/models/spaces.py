@@ -100,7 +100,7 @@ class AbstractMmu:
 
     def sync_ginv(self) -> None:
         for number in self.asked.load():
-            for mmu in self.system.mmus:
+            for mmu in self.system.reached():
                 mmu.flush_all() if number == NOTHING else mmu.take(number)
         self.asked.store(())
 
@@ -129,6 +129,8 @@ class Shape:
     """Tasks may also leave their CPU, which then idles on what is loaded and uses none of it."""
     symmetric: bool = True
     """Of spaces that nothing knows yet, only the first is taken."""
+    plugged: bool = False
+    """CPUs may also come and go."""
 
 
 MakeContexts = Callable[..., SteppedContexts]
@@ -198,6 +200,10 @@ class System:
                 raise ValueError(f"CPU {cpu} cannot {what} {number} now")
             self.settle(None)
         return self
+
+    def reached(self) -> list[AbstractMmu]:
+        """By a GINVT."""
+        return self.mmus
 
     # What a task may do
 

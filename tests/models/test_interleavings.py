@@ -10,7 +10,7 @@ import pytest
 
 from tests.models.bounds import BOUNDS, Bound, explored
 from tests.models.explore import Explorer
-from tests.models.spaces import System
+from tests.models.hotplug import make_system
 from tests.models.variants import WRONG, Case
 
 
@@ -24,7 +24,7 @@ def test_no_interleaving_uses_a_stale_translation_or_a_number_twice(bound: Bound
 def test_a_wrong_variant_is_found_out(case: Case, reduced: bool) -> None:
     shape = replace(case.shape, symmetric=reduced)
     with pytest.raises(AssertionError):
-        Explorer(System(shape, case.contexts, case.flusher).do(*case.before), case.operations, 200_000,
+        Explorer(make_system(shape, case.contexts, case.flusher).do(*case.before), case.operations, 200_000,
                  reduced=reduced).explore()
 
 
@@ -40,7 +40,7 @@ def test_the_reduction_leaves_out_no_outcome(bound: Bound) -> None:
 def test_a_counterexample_tells_every_step() -> None:
     case = next(case for case in WRONG if case.name == "NeverSynchronises")
     with pytest.raises(AssertionError) as found:
-        Explorer(System(case.shape, case.contexts).do(*case.before), case.operations).explore()
+        Explorer(make_system(case.shape, case.contexts).do(*case.before), case.operations).explore()
     what, *steps = str(found.value).splitlines()
     assert "uses a page that was flushed" in what
     assert "unmap 0" in steps[0] and "_certify" in steps[-1]

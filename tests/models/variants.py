@@ -227,6 +227,20 @@ class TakesLoadedForMine(Flusher):
         yield from super().flushing(cpu, what, replace(wanted, mine=loaded is wanted.space))
 
 
+class StartsAsItWas(MmidContexts):
+    """A CPU comes up with what its TLB had."""
+
+    def starting(self, cpu: int) -> Program[None]:
+        yield Store(self.active[cpu], 0)
+
+
+class StartsUnnoticed(Flusher):
+    """No interrupts for a CPU that came up."""
+
+    def starting(self, cpu: int) -> Program[None]:
+        yield from self.contexts.starting(cpu)
+
+
 THREE_CPUS = Shape()
 
 
@@ -252,6 +266,8 @@ MOVED = Shape(cpus=2, spaces=2, mmids=False, bits=2, count=None, kinds=(Flush.PA
 IDLE = Shape(spaces=2, mmids=False, bits=2, count=None, kinds=(Flush.PAGE, Flush.MM), single=frozenset({0}), idle=True)
 TWO_CPUS = Shape(cpus=2, spaces=3, bits=2, count=4)
 TWO_SIBLINGS = Shape(cpus=2, spaces=3, bits=2, count=4, shared_ftlb=True)
+PLUGGED = Shape(cpus=2, spaces=2, count=5, plugged=True)
+UNPLUGGED: Prefix = (*ON_TWO, ("unplug", 1, 2))
 ONE_CYCLE: Prefix = tuple(("switch", 0, space) for space in range(4))
 
 WRONG: tuple[Case, ...] = (
@@ -278,5 +294,8 @@ WRONG: tuple[Case, ...] = (
     Case(AsidContexts, MOVED, flusher=SpoilsNothing, before=(("switch", 0, 0), ("switch", 0, 1), ("switch", 1, 0)),
          operations=3),
     Case(AsidContexts, ASIDS, flusher=AlwaysAlone, before=ON_TWO, operations=1),
+    Case(StartsAsItWas, PLUGGED, before=UNPLUGGED, operations=3),
+    Case(AsidContexts, replace(PLUGGED, mmids=False, bits=2, count=None), flusher=StartsUnnoticed, before=UNPLUGGED,
+         operations=3),
     Case(AsidContexts, IDLE, flusher=TakesLoadedForMine, before=(("switch", 0, 0), ("leave", 0, 0), ("switch", 1, 0))),
 )
