@@ -96,4 +96,5 @@ def _return_length(kernel: Kernel) -> int:
     """Instructions from the door in the kernel's entry to the task that was interrupted."""
     name = "ret_from_exception"
     code = next(code for code in kernel.code if name in code.symbols)
-    return len(code.words) - (code.symbols[name] - code.address) // 4
+    start = (code.symbols[name] - code.address) // 4
+    return code.lines.index("eret", start) + 1 - start

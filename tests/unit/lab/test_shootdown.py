@@ -128,6 +128,14 @@ def goes_wrong(workload: Workload, *, mmids: bool) -> bool:
     return False
 
 
+def test_the_way_back_to_a_task_is_as_long_as_its_registers_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """28 of them, besides sp, and Status and EPC; and nothing that stands behind it.  Each interrupt costs that."""
+    found = once(4, mmids=False)
+    monkeypatch.setattr("vmm.lab.measure._return_length", lambda kernel: 0)
+    back, rest = divmod(found.lost - run(4, mmids=False).lost, found.interrupted)
+    assert (rest, back in range(33, 42)) == (0, True)
+
+
 def test_rows_of_the_table_are_as_wide_as_its_head() -> None:
     lines = [table.head(), *(table.line(once(cpus, mmids=mmids)) for cpus in (1, 4) for mmids in (False, True))]
     assert len(set(map(len, lines))) == 1
