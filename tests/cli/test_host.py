@@ -66,6 +66,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "env":       (["--env", "NAME", "{sum-o32}"], "--env NAME"),
     "stdin":     (["--stdin", "nowhere", "{sum-o32}"], "--stdin"),
     "memory":    (["-m", "1G", "{sum-o32}"], "512M"),
+    "odd":       (["-m", "1K", "{sum-o32}"], "-m 1K: memory comes in pages of 4K"),
     "little":    (["-m", "16K", "{sum-o32}"], "host memory"),
     "cpus":      (["--host-cpus", "65", "{sum-o32}"], "64"),
     "quantum":   (["--quantum", "5", "{sum-o32}"], "--quantum 5"),

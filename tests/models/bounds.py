@@ -12,6 +12,7 @@ from tests.models.variants import (
     ON_TWO,
     ONE_CYCLE,
     PLUGGED,
+    PLUGGED_ASIDS,
     RENEWED,
     RENEWED_TWICE,
     THREE_CPUS,
@@ -61,5 +62,5 @@ BOUNDS = (
     Bound("ASIDs, a thread that moves", asids(Flush.PAGE, Flush.MM, single=frozenset({0}), cpus=2, spaces=2),
           (("switch", 0, 0), ("switch", 0, 1), ("switch", 1, 0)), 3),
     Bound("MMIDs, CPUs that come and go", replace(PLUGGED, cpus=3), UNPLUGGED, 3),
-    Bound("ASIDs, CPUs that come and go", replace(PLUGGED, cpus=3, mmids=False, bits=2, count=None), UNPLUGGED, 3),
+    Bound("ASIDs, CPUs that come and go", replace(PLUGGED_ASIDS, cpus=3), UNPLUGGED, 3),
 )

@@ -234,6 +234,14 @@ class StartsAsItWas(MmidContexts):
         yield Store(self.active[cpu], 0)
 
 
+class StartsToCountAgain(AsidContexts):
+    """The ASIDs of a CPU that came up are given out a second time in one cycle."""
+
+    def starting(self, cpu: int) -> Program[None]:
+        yield Store(self.cache[cpu], self.first_version)
+        yield Act(self.mmus[cpu].flush_all)
+
+
 class StartsUnnoticed(Flusher):
     """No interrupts for a CPU that came up."""
 
@@ -267,6 +275,7 @@ IDLE = Shape(spaces=2, mmids=False, bits=2, count=None, kinds=(Flush.PAGE, Flush
 TWO_CPUS = Shape(cpus=2, spaces=3, bits=2, count=4)
 TWO_SIBLINGS = Shape(cpus=2, spaces=3, bits=2, count=4, shared_ftlb=True)
 PLUGGED = Shape(cpus=2, spaces=2, count=5, plugged=True)
+PLUGGED_ASIDS = replace(PLUGGED, mmids=False, bits=2, count=None)
 UNPLUGGED: Prefix = (*ON_TWO, ("unplug", 1, 2))
 ONE_CYCLE: Prefix = tuple(("switch", 0, space) for space in range(4))
 
@@ -295,7 +304,7 @@ WRONG: tuple[Case, ...] = (
          operations=3),
     Case(AsidContexts, ASIDS, flusher=AlwaysAlone, before=ON_TWO, operations=1),
     Case(StartsAsItWas, PLUGGED, before=UNPLUGGED, operations=3),
-    Case(AsidContexts, replace(PLUGGED, mmids=False, bits=2, count=None), flusher=StartsUnnoticed, before=UNPLUGGED,
-         operations=3),
+    Case(StartsToCountAgain, PLUGGED_ASIDS, before=UNPLUGGED),
+    Case(AsidContexts, PLUGGED_ASIDS, flusher=StartsUnnoticed, before=UNPLUGGED, operations=3),
     Case(AsidContexts, IDLE, flusher=TakesLoadedForMine, before=(("switch", 0, 0), ("leave", 0, 0), ("switch", 1, 0))),
 )

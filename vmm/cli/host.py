@@ -123,6 +123,8 @@ def _memory(text: str) -> int:
     size = parse_size(text)
     if size > KSEG0_REACH:
         raise ConfigError(f"-m {text}: the kernel reaches {KSEG0_REACH >> 20}M, where programs are, too; give it no more")
+    if size % (1 << PAGE_SHIFT):
+        raise ConfigError(f"-m {text}: memory comes in pages of {1 << PAGE_SHIFT - 10}K; give a size such as 64M")
     return size
 
 
