@@ -164,21 +164,21 @@ def drop_entry(m: AnyMachine, tlb: AnyMachine, at: AnyMachine) -> None:
 
 def forget(m: AnyMachine, at: AnyMachine, tlb: AnyMachine) -> None:
     """Drop what the engine remembers of translations that used this entry, which may be a sibling's or lent to siblings."""
-    m.call(forget_alone, at, tlb)
     valid = m.slot(at + TlbSlot.VALID)
-    for _ in m.when((valid != 0) & (valid != m.state.tlb_mark)):
-        m.forget_at_siblings(at)
+    for _ in m.when(valid != 0):
+        m.call(forget_alone, at, tlb)
+        for _ in m.when(valid != m.state.tlb_mark):
+            m.forget_at_siblings(at)
 
 
 def forget_alone(m: AnyMachine, at: AnyMachine, tlb: AnyMachine) -> None:
-    """Of this VP only: translations of the entry's own context, and of a root entry those of guests, which the engine has
-    listed."""
-    for _ in m.when(m.slot(at + TlbSlot.VALID) != 0):
-        in_root_tlb = (tlb == 0) & (m.state.has_vz != 0)
-        for _ in m.when(in_root_tlb):
-            m.forget_owned(at)
-        for _ in m.when(~in_root_tlb | (m.slot(at + TlbSlot.GUEST) == 0)):
-            m.forget_pages(m.slot(at + TlbSlot.VPN), m.slot(at + TlbSlot.MASK), tlb)
+    """Of this VP only, of an entry that is valid: translations of its own context, and of a root entry those of guests,
+    which the engine has listed."""
+    in_root_tlb = (tlb == 0) & (m.state.has_vz != 0)
+    for _ in m.when(in_root_tlb):
+        m.forget_owned(at)
+    for _ in m.when(~in_root_tlb | (m.slot(at + TlbSlot.GUEST) == 0)):
+        m.forget_pages(m.slot(at + TlbSlot.VPN), m.slot(at + TlbSlot.MASK), tlb)
 
 
 # -- where TLBWR and the walker write ----------------------------------------------------------------------------------

@@ -81,9 +81,12 @@ def borrows(m: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine) -> AnyMachine:
 
 def mark(m: AnyMachine, tlb: AnyMachine, at: AnyMachine, shared: AnyMachine, guest_id: AnyMachine) -> AnyMachine:
     """VALID of an entry that this VP writes."""
-    suits_all = (shared != 0) | m.root.on(Config5.MI)
-    lent = borrows(m, tlb, guest_id) & ~at.below(first(m, tlb)) & suits_all
-    return m.state.tlb_mark | m.select(lent, LENT, 0)
+    valid = m.var(m.state.tlb_mark)
+    for _ in m.when(m.state.lends_entries != 0):
+        suits_all = (shared != 0) | m.root.on(Config5.MI)
+        lent = borrows(m, tlb, guest_id) & ~at.below(first(m, tlb)) & suits_all
+        valid.value = valid.value | m.select(lent, LENT, 0)
+    return valid.value
 
 
 def update(m: AnyMachine, base: AnyMachine) -> None:

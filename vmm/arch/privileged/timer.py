@@ -106,8 +106,9 @@ def take_interrupt(m: AnyMachine) -> None:
     """An interrupt that is due, but not before an access that a device has answered is finished: it happens once."""
     s = m.state
     finished = s.io_ready == 0
-    for _ in m.when((s.nmi != 0) & ~m.root.on(Debug.DM) & finished):
-        m.call(exception.enter_nmi)
+    for _ in m.when(s.nmi != 0):
+        for _ in m.when(~m.root.on(Debug.DM) & finished):
+            m.call(exception.enter_nmi)
     root_due = m.call(due, m.const(ROOT_FILE))
     for _ in m.when(m.call(waiting, m.const(ROOT_FILE)) != 0):
         s.halted = 0                                   # WII: a masked-by-IE interrupt ends WAIT as well
