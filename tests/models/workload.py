@@ -79,6 +79,12 @@ class PlainHost:
         self.contexts = contexts(self.mmus, bits=bits, **more)
         self.flusher = flusher(self.contexts, self.mmus, PAIR_SHIFT - 1)
 
+    def plug(self, cpu: int) -> None:
+        drain(self.flusher.starting(cpu))
+
+    def unplug(self, cpu: int, idle: Space) -> None:
+        drain(self.flusher.stopping(cpu, idle))
+
     def new_space(self) -> View:
         words = [Word("context")] * self.cpus if self.contexts.global_ids else [Word("context") for _ in self.mmus]
         return View(words)
@@ -113,6 +119,15 @@ class MachineHost:
         self.contexts, self.flusher = self.kernel.contexts, self.kernel.flusher
         self._number = MemoryMapID if mmids else EntryHi
         self._fills = 0
+
+    def plug(self, cpu: int) -> None:
+        self.kernel.cpu_up(cpu)
+
+    def unplug(self, cpu: int, idle: Any) -> None:
+        """Nothing runs there, so that it is off at once; what its TLB had may come back with the power, or anything."""
+        self.kernel.cpu_down(cpu)
+        self.kernel.scheduler.run(self.kernel.cpus[cpu].ticks + 1)
+        assert cpu not in self.kernel.scheduler.online.cpus
 
     def new_space(self) -> Mm:
         return self.kernel.new_mm()
@@ -331,7 +346,7 @@ class Workload:
         """CPU hot-plug; one stays."""
         if not self.online[cpu]:
             for host in self.hosts:
-                drain(host.flusher.starting(cpu))
+                host.plug(cpu)
             self.online[cpu] = True
             self._load(cpu, self.idle)
             return "plug"
@@ -341,6 +356,6 @@ class Workload:
             self.waiting.append(space)
             self.running[cpu] = None
         for n, host in enumerate(self.hosts):
-            drain(host.flusher.stopping(cpu, self.idle.views[n]))
+            host.unplug(cpu, self.idle.views[n])
         self.online[cpu] = False
         return "unplug"

@@ -72,6 +72,28 @@ class Calls:
         if since is not None:
             self.counts["interrupted_ticks"] += clock.ticks - since
 
+    def take(self, cpu: int, limit: int, *, executes: bool) -> int:
+        """The CPU looks at what is due; until when it may go on before it must look again.  ``executes``: a task there has
+        to be interrupted first."""
+        clock = self.cpus[cpu]
+        if self.has_due(cpu, clock.ticks):
+            if executes:
+                self.interrupt(cpu)
+                return limit
+            self.serve(cpu)
+        due = self.due(cpu)
+        return max(clock.ticks, limit if due is None else min(limit, due))
+
+    def is_over(self, cpu: int, call: CrossCall, limit: int) -> bool:
+        """All have answered by ``limit``, and the clock of ``cpu``, which waited, is where the last one's was."""
+        if call.open or call.answered_at > limit:
+            return False
+        self.cpus[cpu].skip_to(max(call.answered_at, self.cpus[cpu].ticks))
+        return True
+
+    def may_answer(self, call: CrossCall, end: int) -> bool:
+        return any(self.cpus[other].ticks < end for other in call.open)
+
     def settle(self, call: CrossCall) -> None:
         """Every target answers now, whatever its clock says: for a debugger that lets one CPU alone go on."""
         for cpu in sorted(call.open):

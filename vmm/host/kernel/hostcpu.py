@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from vmm.arch.cp0.fields import Register, sign_extended
-from vmm.arch.cp0.registers import Cause, EntryLo0, EntryLo1
+from vmm.arch.cp0.registers import Cause, Count, EntryLo0, EntryLo1
 from vmm.arch.privileged.cp0 import IN_ENTRY_LO
 from vmm.arch.privileged.walk import XI_BIT
 from vmm.arch.state import GUEST_FILE, OFFSET, ROOT_FILE
@@ -71,6 +71,11 @@ class HostCpu:
 
     def step(self) -> Any:
         return self.core.step()
+
+    def reset(self) -> None:
+        self.core.reset()
+        self.core.forget()
+        self.core.move_to(Count, self.state.ticks >> self.state.count_shift)    # as all CPUs have it (synchronise_count)
 
     def invalidate_for_all(self, va: int, how: int, mmid: int) -> None:
         self.core.engine.service(self.state, "invalidate_for_all", va, how, mmid, 0)

@@ -131,6 +131,9 @@ class Kernel:
         self.switch = Switch(self.cpus, self.ram, self.word, self.symbols["resume"], self.symbols["switched"],
                              [self.alloc_small(ThreadInfo(self.word).size) for _ in self.cpus])
         self.scheduler.switch_in, self.scheduler.switch_out = self._switch_in, self.switch.leave
+        self.scheduler.gone = self._gone
+        self.starting: list[Callable[[int], None]] = []    # for a CPU that comes, and for one that goes
+        self.dying: list[Callable[[int], None]] = []
         self.init_mm = self.new_mm()
         for number in range(len(self.cpus)):
             self._boot(number)
@@ -263,6 +266,26 @@ class Kernel:
     def now_ns(self) -> int:
         return self.scheduler.now_ns()
 
+    # CPU hot-plug
+
+    def cpu_down(self, cpu: int) -> None:
+        """Its tasks go elsewhere, while the machine runs; when it has none it is off (``scheduler.online``)."""
+        self.scheduler.take_down(cpu)
+
+    def _gone(self, cpu: int) -> None:
+        for call in self.dying:
+            call(cpu)
+        drain(self.flusher.stopping(cpu, self.init_mm))
+
+    def cpu_up(self, cpu: int) -> None:
+        """Power, and all that a CPU does at boot; what it had before is lost."""
+        self.scheduler.bring_up(cpu)
+        self.cpus[cpu].reset()
+        probe_mmids([self.cpus[cpu]], wanted=bool(self.mmid_bits), word=self.word)
+        self._boot(cpu)
+        for call in self.starting:
+            call(cpu)
+
     # Boot
 
     def _features(self) -> HostFeatures:
@@ -367,7 +390,6 @@ def is_stop(*names: str) -> Callable[[Any], bool]:
 
 
 def _next_step(program: Program[None], answer: Any) -> Step | None:
-    """None at its end."""
     try:
         return program.send(answer)
     except StopIteration:

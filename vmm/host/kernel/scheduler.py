@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from vmm.host.kernel.calls import Calls, CrossCall
+from vmm.host.kernel.calls import Calls
 from vmm.host.kernel.cpu import Cpu
 from vmm.host.kernel.migration import Rhythm
+from vmm.host.kernel.online import Online
 from vmm.host.kernel.runqueue import RunQueue
 from vmm.host.kernel.tasks import Body, Resched, Run, Sleep, Task, Wait
 from vmm.host.kernel.timers import TimerQueue
@@ -42,7 +43,7 @@ class Scheduler:
     def __init__(self, cpus: list[Cpu], ns_per_tick: int, *, is_budget: Callable[[Any], bool],
                  is_debug: Callable[[Any], bool], quantum: int = QUANTUM_TICKS, seed: int = 0,
                  slice_ticks: int = 0, migrate: int = 0) -> None:
-        self.cpus = cpus
+        self.cpus, self.online = cpus, Online(len(cpus))
         self.ns_per_tick = ns_per_tick
         self.turns = Turns(quantum, seed)
         self.timers = TimerQueue()
@@ -51,6 +52,7 @@ class Scheduler:
         self.rhythm = Rhythm(migrate if len(cpus) > 1 else 0)
         self.current: list[Task | None] = [None] * len(cpus)
         self.need_resched = [False] * len(cpus)
+        self.gone: Callable[[int], None] = lambda cpu: None
         self.switch_in: Callable[[int, Task], None] = lambda cpu, task: None
         self.switch_out: Callable[[int, Task], None] = lambda cpu, task: None
         self._is_budget, self._is_debug = is_budget, is_debug
@@ -68,7 +70,7 @@ class Scheduler:
         return self._now(self._executing) * self.ns_per_tick
 
     def _now(self, cpu: int | None) -> int:
-        return min(c.ticks for c in self.cpus) if cpu is None else self.cpus[cpu].ticks
+        return min(self.cpus[n].ticks for n in self.online.cpus) if cpu is None else self.cpus[cpu].ticks
 
     def run_ahead(self, to_ns: int) -> None:
         """Let time pass on the CPU that executes now, without an instruction: no further than its turn if others wait
@@ -111,11 +113,21 @@ class Scheduler:
 
     def move(self, task: Task, cpu: int) -> None:
         """The task goes on there: when it leaves the guest, where it has a CPU; when it runs again, where it has none."""
-        if task.done or not (task.affinity is None or cpu in task.affinity):
+        if task.done or cpu not in self.online.staying or not (task.affinity is None or cpu in task.affinity):
             return
         task.destination = cpu
         if task.cpu not in (None, cpu):
             self.evict(task.cpu)
+
+    def take_down(self, cpu: int) -> None:
+        """The CPU's tasks go on elsewhere; when it has none, it is ``gone``."""
+        self.online.take_down(cpu, self._tasks())
+        self.evict(cpu)
+
+    def bring_up(self, cpu: int) -> None:
+        """The CPU is back, with the clock of who brings it."""
+        self.cpus[cpu].skip_to(max(self.cpus[cpu].ticks, self._now(self._executing)))
+        self.online.bring_up(cpu)
 
     def evict(self, cpu: int) -> None:
         """Let the CPU's next guest instruction be an interrupt of the host instead, and its task give way."""
@@ -142,12 +154,12 @@ class Scheduler:
         """Until all ``ticks`` reach ``until``, ``stop()`` holds between two steps, nothing is left, or a debugger stop.
         ``until`` may fall into the turn of the last CPU only; the others then have come there.
         A CPU that waits for others goes on in the same turn when they have answered."""
-        while min(cpu.ticks for cpu in self.cpus) < until and not stop():
+        while self._now(None) < until and not stop():
             if not self._left and not self._begin_round():
                 return None
             while self._left and not stop():
                 number = self._left[0]
-                last = len(self._left) == 1 and all(cpu.ticks >= until for n, cpu in enumerate(self.cpus) if n != number)
+                last = len(self._left) == 1 and all(self.cpus[n].ticks >= until for n in self.online.cpus if n != number)
                 found = self._run_cpu(number, self._turn, until if last else self._turn, stop)
                 if found is not None:
                     return found
@@ -159,15 +171,24 @@ class Scheduler:
 
     def _begin_round(self) -> bool:
         """Fire what is due, and let each CPU go on to the end of its turn or the next alarm.  False: nothing is left."""
-        now = min(cpu.ticks for cpu in self.cpus)
-        self._fire(now, range(len(self.cpus)))
+        self._let_go()
+        now = self._now(None)
+        self._fire(now, self.online.cpus)
         if self.rhythm.ticks and now >= self.rhythm.next_beat:
-            self.rhythm.beat(now, self._tasks(), range(len(self.cpus)), self.move)
+            self.rhythm.beat(now, self._tasks(), self.online.staying, self.move)
         if self._nothing_left():
             return False
         self._turn = self.turns.end(now)
-        self._left = [n for n in self.turns.order(self._turn, len(self.cpus)) if self.cpus[n].ticks < self._turn]
+        order = self.turns.order(self._turn, len(self.cpus))
+        self._left = [n for n in order if n in self.online.cpus and self.cpus[n].ticks < self._turn]
         return True
+
+    def _let_go(self) -> None:
+        """CPUs that are to leave and have nothing to do any more are gone."""
+        for cpu in sorted(self.online.leaving):
+            if self.current[cpu] is None and self.calls.due(cpu) is None:
+                self.online.left(cpu)
+                self.gone(cpu)
 
     def _is_cut(self, number: int, until: int) -> bool:
         """Its part of the round goes on at the next call."""
@@ -188,8 +209,7 @@ class Scheduler:
         return self._nothing_left()
 
     def _nothing_left(self) -> bool:
-        asleep_for_good = all(task.wake_at_ns is None for task in self._sleeping)
-        return not self._busy and asleep_for_good and self.timers.next_ns() is None
+        return not self._busy and self._next_alarm() is None
 
     @property
     def _busy(self) -> bool:
@@ -258,12 +278,12 @@ class Scheduler:
                     limit = min(limit, max(alarm, now + 1))
                 limit = self._take_calls(number, task, limit)
                 if task is None:
-                    ready = self._waiting.next_ready(number)
+                    ready = None if number in self.online.leaving else self._waiting.next_ready(number)
                     cpu.skip_to(limit if ready is None else min(limit, max(ready, now + 1)))
                     continue
-                if isinstance(task.want, Wait) and not self._is_over(number, task.want.call, limit):
+                if isinstance(task.want, Wait) and not self.calls.is_over(number, task.want.call, limit):
                     ends = turn if alarm is None else min(turn, alarm)
-                    if self._may_answer(task.want.call, ends) and not self.calls.has_due(number, ends):
+                    if self.calls.may_answer(task.want.call, ends) and not self.calls.has_due(number, ends):
                         break                               # it goes on in this turn, when the others have had theirs
                     cpu.skip_to(limit)
                     continue
@@ -277,27 +297,10 @@ class Scheduler:
             self._executing = None
 
     def _take_calls(self, number: int, task: Task | None, limit: int) -> int:
-        """Look at the calls that are due; until when the CPU may go on before it must look again."""
-        clock = self.cpus[number]
-        if self.calls.has_due(number, clock.ticks):
-            if task is None or isinstance(task.want, Wait):
-                self.calls.serve(number)
-            else:
-                self.calls.interrupt(number)
-                clock.set_interrupt(IPI_LINE, True)
-                return limit
-        due = self.calls.due(number)
-        return max(clock.ticks, limit if due is None else min(limit, due))
-
-    def _is_over(self, number: int, call: CrossCall, limit: int) -> bool:
-        """All have answered by ``limit``, and the clock of the CPU that waited is where the last one's was."""
-        if call.open or call.answered_at > limit:
-            return False
-        self.cpus[number].skip_to(max(call.answered_at, self.cpus[number].ticks))
-        return True
-
-    def _may_answer(self, call: CrossCall, end: int) -> bool:
-        return any(self.cpus[other].ticks < end for other in call.open)
+        executes = task is not None and not isinstance(task.want, Wait)
+        if executes and self.calls.has_due(number, self.cpus[number].ticks):
+            self.kick(number)
+        return self.calls.take(number, limit, executes=executes)
 
     def step(self, number: int, stop: Callable[[], bool] = lambda: False) -> Interrupted | None:
         """One instruction of a CPU, with all that its task thinks before it; None if the CPU has nothing to do."""
@@ -357,9 +360,10 @@ class Scheduler:
     def _resched(self, number: int, task: Task) -> None:
         """Give the CPU to another if it is to be given away and there is one, or to go on elsewhere."""
         now = self.cpus[number].ticks
-        other = self._waiting.pick(number, now) if self.need_resched[number] else None
+        leaves = number in self.online.leaving
+        other = self._next(number) if self.need_resched[number] else None
         self.need_resched[number] = False
-        if other is not None or not task.may_run_on(number):
+        if other is not None or leaves or not task.may_run_on(number):
             self._switch_out(number, task)
             self._waiting.add(task, now)
         if other is not None:
@@ -383,10 +387,13 @@ class Scheduler:
         self.current[number] = None
 
     def _pick(self, number: int) -> Task | None:
-        task = self._waiting.pick(number, self.cpus[number].ticks)
+        task = self._next(number)
         if task is not None:
             self._switch_in(number, task)
         return task
+
+    def _next(self, number: int) -> Task | None:
+        return None if number in self.online.leaving else self._waiting.pick(number, self.cpus[number].ticks)
 
     def _switch_in(self, number: int, task: Task) -> None:
         task.cpu = number

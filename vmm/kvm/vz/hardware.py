@@ -1,6 +1,8 @@
 """Turning VZ on and off on a CPU.  (rows VZ-1, VZ-3, VZ-4)"""
 from __future__ import annotations
 
+from functools import partial
+
 from vmm.arch.cp0.registers import GuestAccess, GuestCtl0, GuestCtl0Ext, GuestCtl1, GuestCtl2
 from vmm.errors import ConfigError
 from vmm.host.kernel.kernel import Kernel
@@ -19,11 +21,15 @@ def vz_host(kernel: Kernel) -> VzHost:
     host = VzHost(kernel, kernel.model.guest_id_mask >> GuestCtl1.ID.low)
     for number in range(len(kernel.cpus)):
         hardware_enable(host, number)
+    kernel.starting.append(partial(hardware_enable, host))
+    kernel.dying.append(partial(hardware_disable, host))
     return host
 
 
 def hardware_enable(host: VzHost, number: int) -> None:
-    """The guest TLBs of our models are their own and of fixed size, so nothing is split between root and guest."""
+    """The guest TLBs of our models are their own and of fixed size, so nothing is split between root and guest.
+
+    A CPU that comes back goes on with its GuestIDs where it was: vCPUs remember theirs, and another must not get one."""
     cpu, tlb = host.kernel.cpus[number], host.kernel.tlbs[number]
     tlb.flush_guest_tlb()
     cpu.mtc0(GuestCtl0, GRANTED)
@@ -32,7 +38,6 @@ def hardware_enable(host: VzHost, number: int) -> None:
     if host.has_guest_id:
         cpu.mtc0(GuestCtl1, 0)
         tlb.flush_guests()
-        host.cache[number] = host.first_version
     if cpu.mfc0(GuestCtl0) & GuestCtl0.G2.mask:
         cpu.mtc0(GuestCtl2, cpu.mfc0(GuestCtl2) & ~GuestCtl2.VIP.mask)
     host.enabled[number] = True
@@ -44,4 +49,5 @@ def hardware_disable(host: VzHost, number: int) -> None:
     if host.has_guest_id:
         cpu.mtc0(GuestCtl1, 0)
         tlb.flush_guests()
+    host.last_vcpu[number] = host.last_exec[number] = None  # what was loaded there is lost
     host.enabled[number] = False
