@@ -12,8 +12,8 @@ import pytest
 
 from vmm.host.kernel.cpu import Cpu
 from vmm.host.kernel.kernel import is_stop
-from vmm.host.kernel.scheduler import TIMER_LINE, Interrupted, Scheduler
-from vmm.host.kernel.tasks import Body, Resched, Run, Sleep, Task
+from vmm.host.kernel.scheduler import TIMER_LINE, Scheduler
+from vmm.host.kernel.tasks import Body, Interrupted, Resched, Run, Sleep, Task
 from vmm.host.kernel.timers import TimerQueue
 
 NS = 10

@@ -132,8 +132,7 @@ class Kernel:
                              [self.alloc_small(ThreadInfo(self.word).size) for _ in self.cpus])
         self.scheduler.switch_in, self.scheduler.switch_out = self._switch_in, self.switch.leave
         self.scheduler.gone = self._gone
-        self.starting: list[Callable[[int], None]] = []    # for a CPU that comes, and for one that goes
-        self.dying: list[Callable[[int], None]] = []
+        self.starting, self.dying = list[Callable[[int], None]](), list[Callable[[int], None]]()  # for CPUs that come and go
         self.init_mm = self.new_mm()
         for number in range(len(self.cpus)):
             self._boot(number)
@@ -265,8 +264,6 @@ class Kernel:
 
     def now_ns(self) -> int:
         return self.scheduler.now_ns()
-
-    # CPU hot-plug
 
     def cpu_down(self, cpu: int) -> None:
         """Its tasks go elsewhere, while the machine runs; when it has none it is off (``scheduler.online``)."""

@@ -9,6 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from vmm.host.kernel.tasks import Task
 
+MOVING_TICKS = 1_000
+"""Enough for a task to leave its CPU: so long is a round in which all do, so that none waits long for a CPU whose own task
+leaves later."""
+
 Move = Callable[[Task, int], None]
 
 

@@ -8,31 +8,21 @@ interrupted by the host's timer line, as real hardware would, so it leaves the g
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from vmm.host.kernel.calls import Calls
 from vmm.host.kernel.cpu import Cpu
-from vmm.host.kernel.migration import Rhythm
+from vmm.host.kernel.migration import MOVING_TICKS, Rhythm
 from vmm.host.kernel.online import Online
 from vmm.host.kernel.runqueue import RunQueue
-from vmm.host.kernel.tasks import Body, Resched, Run, Sleep, Task, Wait
+from vmm.host.kernel.tasks import Body, Interrupted, Resched, Run, Sleep, Task, Wait
 from vmm.host.kernel.timers import TimerQueue
 from vmm.host.machine.turns import QUANTUM_TICKS, Turns
 
 NEVER = 1 << 62
 IPI_LINE, TIMER_LINE = 2, 7
 """Root interrupt lines by which the kernel gets a CPU out of a guest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interrupted:
-    """The machine stopped for a debugger (BREAK, WATCH); the next ``run`` goes on where this stopped."""
-
-    cpu: int
-    task: Task
-    stop: Any
 
 
 class Scheduler:
@@ -174,11 +164,12 @@ class Scheduler:
         self._let_go()
         now = self._now(None)
         self._fire(now, self.online.cpus)
-        if self.rhythm.ticks and now >= self.rhythm.next_beat:
+        moves = self.rhythm.ticks and now >= self.rhythm.next_beat
+        if moves:
             self.rhythm.beat(now, self._tasks(), self.online.staying, self.move)
         if self._nothing_left():
             return False
-        self._turn = self.turns.end(now)
+        self._turn = min(self.turns.end(now), now + MOVING_TICKS) if moves else self.turns.end(now)
         order = self.turns.order(self._turn, len(self.cpus))
         self._left = [n for n in order if n in self.online.cpus and self.cpus[n].ticks < self._turn]
         return True

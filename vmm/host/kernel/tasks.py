@@ -69,3 +69,12 @@ class Task:
 
     def may_run_on(self, cpu: int) -> bool:
         return (self.affinity is None or cpu in self.affinity) and self.destination in (None, cpu)
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The machine stopped for a debugger (BREAK, WATCH); the scheduler's next ``run`` goes on where this stopped."""
+
+    cpu: int
+    task: Task
+    stop: Any
