@@ -132,7 +132,7 @@ class Kernel:
                              [self.alloc_small(ThreadInfo(self.word).size) for _ in self.cpus])
         self.scheduler.switch_in, self.scheduler.switch_out = self._switch_in, self.switch.leave
         self.scheduler.gone = self._gone
-        self.starting, self.dying = list[Callable[[int], None]](), list[Callable[[int], None]]()  # for CPUs that come and go
+        self.starting, self.dying = list[Callable[[int], None]](), list[Callable[[int], None]]()  # of CPUs
         self.init_mm = self.new_mm()
         for number in range(len(self.cpus)):
             self._boot(number)

@@ -13,7 +13,7 @@ from typing import Literal
 from vmm.arch.rows import RELEASE_6
 from vmm.errors import ConfigError
 from vmm.host.kernel.kernel import Kernel
-from vmm.host.kernel.scheduler import Interrupted
+from vmm.host.kernel.tasks import Interrupted
 from vmm.host.user.abi import Abi
 from vmm.host.user.calls.table import TABLE, Calls
 from vmm.host.user.faults import Faults

@@ -98,9 +98,9 @@ class Rig:
 
 
 def make_rig(model: str = "P5600", *, big_endian: bool = False, page_shift: int = 14, cpus: int = 1,
-             engine: str = "native", quantum: int = 50_000) -> Rig:
+             engine: str = "native", quantum: int = 50_000, migrate: int = 0) -> Rig:
     machine = Machine(MODELS[model], cpus, 8 * MIB, big_endian, engine)
-    kernel = Kernel(machine, page_shift=page_shift, quantum=quantum)
+    kernel = Kernel(machine, page_shift=page_shift, quantum=quantum, migrate=migrate)
     rig = Rig(kernel, vz_host(kernel))
     rig.add_vm()
     return rig
