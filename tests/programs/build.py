@@ -42,7 +42,7 @@ def build(program: str, kind: str, folder: Path) -> Path:
 
 def build_with_library(program: str, kind: str, folder: Path) -> Path:
     """The same as most would build it, for the release that the C library is for."""
-    return _compile(program, kind, folder, "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-pthread", "-lm")
+    return _compile(program, kind, folder, "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-pthread", "-lm")
 
 
 def _compile(program: str, kind: str, folder: Path, *flags: str) -> Path:

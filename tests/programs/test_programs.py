@@ -22,6 +22,8 @@ FAULTS = b"missed 3: 1 2 3\nfresh 0, kept 2\ngone: 1\ndeep 5050\n"
 FAMILY = (b"child 0: 10\nchild 1: 20\nchild 2: 30\nchild 3: 40\nhere 100, shared 10\nparent heard 17\nchild heard 16\n"
           b"terminated: 143\nno such program: -2\nexecuted other with A=b, value 1\nended with 33\nno child: -1\n")
 LIBRARY = (b"2 arguments, the last is x; 100 turns, 661.4629471031\n9: one line\n8: another\nchild of library\n")
+CORNERS = (b"spawned 0: 7\ndivision: 8\noverflow: 55\nagain, executed; one thread 1\nnap 1\nheard 0, then 1\n"
+           b"moved 0 to 1\nslept 1\n")
 LIMIT = 20_000_000
 Programs = dict[tuple[str, str], Program]
 
@@ -125,6 +127,17 @@ def test_the_compilers_own_library_works(kind: str, model: str, mmids: bool, tmp
     system.run(10 * LIMIT)
     assert said == LIBRARY
     assert process.ended == Ended(42)
+
+
+@pytest.mark.parametrize("kind, model, mmids", [("o32", "P5600", False), ("n64", "MIPS64R2-generic", False),
+                                                ("n64r6", "I6500", True)])
+def test_rarer_calls_do_what_the_library_expects(kind: str, model: str, mmids: bool, tmp_path: Path) -> None:
+    program = program_of(read_image(str(build_with_library("corners", kind, tmp_path))))
+    system, said = boot(program, model, mmids)
+    process = system.start(program, [program.path.encode()])
+    system.run(10 * LIMIT)
+    assert said == CORNERS
+    assert process.ended == Ended(signal=6)
 
 
 def test_a_run_is_the_same_each_time(programs: Programs) -> None:

@@ -119,11 +119,15 @@ class Signals:
     def _call(self, thread: Thread, info: Info, action: Action) -> None:
         abi, registers = thread.process.abi, thread.registers
         frame = Frame(abi, thread.kernel.big_endian)
-        at = registers[SP] - frame.size & -16
+        top, alternate = registers[SP], thread.alternate
+        if action.flags & Sa.ONSTACK and alternate is not None and not alternate.has(top):
+            top = alternate.end
+        at = top - frame.size & -16
         thread.memory.write(thread.cpu, at, frame.build(thread, info))
         registers[A0], registers[A0 + 1], registers[A0 + 2] = info.number, at + ARGUMENTS_BYTES, at + frame.context
         registers[SP], registers[RA] = at, trampoline_address(thread.memory)
         registers.pc = registers[T9] = action.handler
+        thread.usual_mask = None
         thread.mask |= action.mask & ~UNBLOCKABLE
         if not action.flags & Sa.NODEFER:
             thread.mask |= bit(info.number)
@@ -167,7 +171,8 @@ class Frame:
                 self._put(raw, layout.fpregs + 8 * n, thread.fpu.registers[2 * n])
             self._word.pack_into(raw, self.sigcontext + layout.fcsr, thread.fpu.fcsr)
             self._word.pack_into(raw, self.sigcontext + layout.used_math, 1)
-        raw[self.mask:] = mask_bytes(thread.mask, self.abi, self.big_endian)
+        raw[self.mask:] = mask_bytes(thread.mask if thread.usual_mask is None else thread.usual_mask, self.abi,
+                                     self.big_endian)
         return bytes(raw)
 
     def restore(self, thread: Thread, raw: bytes) -> None:

@@ -6,6 +6,7 @@ thread's.  Whatever a thread needs to be told, it looks for before it returns to
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from vmm.arch.cp0.registers import Cause, UserLocal
@@ -28,6 +29,21 @@ Steps = Generator[Want, Any, Any]
 LONGEST_STRING = 64 << 10
 
 
+@dataclass(frozen=True, slots=True)
+class Alternate:
+    """Another stack, for handlers that want it."""
+
+    start: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        return self.start + self.size
+
+    def has(self, sp: int) -> bool:
+        return self.start < sp <= self.end
+
+
 class Gone(Exception):
     """The thread ends here."""
 
@@ -39,6 +55,8 @@ class Thread:
         self.system, self.kernel, self.process, self.tid = system, system.kernel, process, tid
         self.mask = 0
         """Signals that are blocked, as a set of bits; signal n is bit n - 1."""
+        self.usual_mask: int | None = None
+        """While ``mask`` is another for a call of rt_sigsuspend."""
         self.pending: list[Any] = []
         self.killed = False
         self.order: Literal["big", "little"] = "big" if self.kernel.big_endian else "little"
@@ -115,6 +133,7 @@ class Thread:
     def begin(self, program: Program) -> None:
         """What a program finds of its thread, beside registers."""
         self.tls = self.clear_tid = 0
+        self.alternate: Alternate | None = None
         self.fpu = FpuContext(self.kernel.model.fcsr, wide=program.bits == 64 or program.wide_fpu)
 
     def start_at(self, pc: int, sp: int) -> None:
@@ -174,6 +193,8 @@ class Thread:
         while self.system.signals.wanted(self):
             self.system.signals.deliver(self)
             yield from self.kernel.await_answers(self.task)
+        if self.usual_mask is not None:                # no handler was called, which would return to it
+            self.mask, self.usual_mask = self.usual_mask, None
 
     def sleep(self, until_ns: int | None = None) -> Steps:
         """Until something happens to it; who calls looks what that was."""
