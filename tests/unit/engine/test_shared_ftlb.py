@@ -24,10 +24,12 @@ from vmm.arch.cp0.registers import (
     Status,
 )
 from vmm.arch.models import find_model
-from vmm.arch.state import LENT, TLB_SLOTS, TlbSlot
+from vmm.arch.state import LENT, OFFSET, TLB_SLOTS, TlbSlot
 from vmm.arch.stops import Stop
+from vmm.debug.explain.compares import entry_at, written_for
 from vmm.engine.cpu import Cpu, TlbEntry
 from vmm.host.machine import Machine
+from vmm.host.machine.topology import Topology
 
 KSEG0 = 0xFFFF_FFFF_8000_0000
 CODE, VECTORS, DATA = 0x3000, 0x1000, 0x10_0000
@@ -66,8 +68,8 @@ def steps(seed: int, cpus: int, count: int, insns: tuple[str, ...], weights: tup
 class Core:
     """The VPs of a core, each with MMIDs or with ASIDs."""
 
-    def __init__(self, engine: str, model: str, mmids: tuple[bool, ...]) -> None:
-        self.machine = Machine(find_model(model), len(mmids), 2 << 20, engine=engine)
+    def __init__(self, engine: str, model: str, mmids: tuple[bool, ...], topology: Topology | None = None) -> None:
+        self.machine = Machine(find_model(model), topology or len(mmids), 2 << 20, engine=engine)
         self.name = model
         for cpu, on in zip(self.machine.cpus, mmids, strict=True):
             cpu.move_to(Config5, cpu.move_from(Config5) | (Config5.MI.mask if on else 0))
@@ -184,3 +186,23 @@ def test_cores_do_not_share() -> None:
     index = VTLB + PAIRS[0] // 0x2000 % SETS
     machine.cpus[0].tlb[index] = TlbEntry(PAIRS[0], 0, V | G, V | G)
     assert [cpu.tlb.find(PAIRS[0], 9) for cpu in machine.cpus] == [index] * 4 + [None]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_global_invalidation_reaches_vps_of_all_cores_and_clusters(engine: str) -> None:
+    core, index = Core(engine, "I6500", (True,) * 6, Topology(6, 2, 1)), VTLB + PAIRS[0] // 0x2000 % SETS
+    for cpu in range(6):
+        core.do(Step(cpu, "tlbwi", PAIRS[0], 1, cpu, index + cpu % 2 * SETS, 0, 0))
+        assert core.do(Step(cpu, "lw $2, 0($4)", PAIRS[0], 1, 0, 0, 0, 0)).gpr[2] == 0x1000 + cpu
+    core.do(Step(3, "ginvt $4, 3", PAIRS[0], 1, 0, 0, 0, 0))
+    assert all(core.do(Step(cpu, "lw $2, 0($4)", PAIRS[0], 1, 0, 0, 0, 0)).pc == KSEG0 | VECTORS for cpu in range(6))
+
+
+def test_a_lent_entry_is_explained_as_that() -> None:
+    core, index = Core("reference", "I6500", (True, True)), VTLB + PAIRS[0] // 0x2000 % SETS
+    core.do(Step(0, "tlbwi", PAIRS[0], 1, 3, index, 0, 0))
+    slot = OFFSET["root_tlb"] + index * TLB_SLOTS
+    said = [written_for(cpu.state, entry_at(cpu.state, 0, slot), tag)
+            for cpu in core.machine.cpus for tag in ("MMID", "ASID")]
+    assert [(found.holds, found.text) for found in said] == [
+        (True, "holds an entry")] * 2 + [(True, "lent by a sibling"), (False, "a sibling's own")]
