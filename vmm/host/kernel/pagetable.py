@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntFlag
+from sys import byteorder
 
 from vmm.host.kernel.memory import PageAllocator, kernel_address, physical_address
 
@@ -29,6 +30,9 @@ class Pte(IntFlag):
     READABLE = VALID | ACCESSED
     WRITEABLE = DIRTY | WRITE | MODIFIED
 
+
+PRESENT = int(Pte.PRESENT)
+"""For loops."""
 
 ENTRYLO_SHIFT = 6
 """From a PTE to an EntryLo without RI/XI."""
@@ -134,6 +138,11 @@ def fill_table(pages: PageAllocator, geometry: Geometry, table: int, target: int
     pages.ram.write(table, one * (pages.page_size // geometry.word))
 
 
+def _native(raw: bytes) -> int:
+    """As a memoryview of this computer shows it."""
+    return int.from_bytes(raw, byteorder)
+
+
 class PageTable:
     """One tree; ``pgd`` is the physical address of its directory."""
 
@@ -141,6 +150,7 @@ class PageTable:
         self.pages, self.geometry, self.invalid = pages, geometry, invalid
         self.pgd = pages.alloc()
         fill_table(pages, geometry, self.pgd, invalid.below(0))
+        self._empty = [*(_native(pages.ram.read(table, geometry.word)) for table in (self.pgd, *invalid.by_level[:-1])), 0]
 
     def slot(self, va: int, *, allocate: bool = False) -> int | None:
         """Physical address of the PTE of ``va``, or None where no table is and none may be made (MM-2)."""
@@ -209,12 +219,15 @@ class PageTable:
         span = 1 << self.geometry.shifts[level]
         first = max(0, (start - base) // span)
         last = min(1 << self.geometry.index_bits, -(-(end - base) // span))
-        empty = self.invalid.below(level)
-        for index in range(first, last):
+        for index in self._used(table, level, first, last):
             entry = table + index * self.geometry.word
-            below = self._follow(entry)
-            if below != empty:
-                yield entry, below, base + index * span
+            yield entry, self._follow(entry), base + index * span
+
+    def _used(self, table: int, level: int, first: int, last: int) -> list[int]:
+        """The indexes from ``first`` to before ``last`` of entries that are not empty."""
+        word, empty = self.geometry.word, self._empty[level]
+        raw = self.pages.ram.read(table + first * word, max(0, last - first) * word)
+        return [first + n for n, entry in enumerate(memoryview(raw).cast("Q" if word == 8 else "I")) if entry != empty]
 
     def _present(self, table: int, level: int, base: int, start: int, end: int) -> Iterator[tuple[int, int]]:
         if level < len(self.geometry.shifts) - 1:
@@ -222,10 +235,11 @@ class PageTable:
                 yield from self._present(below, level + 1, va, start, end)
             return
         size, word = self.pages.page_size, self.geometry.word
-        for va in range(max(base, start & -size), min(base + (size << self.geometry.index_bits), end), size):
-            pte = self.pages.ram.load(table + (va - base) // size * word, word)
-            if pte & Pte.PRESENT:
-                yield va, pte
+        first, last = max(0, (start - base) // size), min(1 << self.geometry.index_bits, -(-(end - base) // size))
+        for index in self._used(table, level, first, last):
+            pte = self.pages.ram.load(table + index * word, word)
+            if pte & PRESENT:
+                yield base + index * size, pte
 
     def _prune(self, table: int, level: int, base: int, start: int, end: int) -> None:
         """Free the tables under ``table`` whose whole range lies in [start, end)."""
