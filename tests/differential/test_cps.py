@@ -29,4 +29,4 @@ def test_qemu_prints_what_we_print(cpus: int, big_endian: bool, tmp_path: Path) 
 
 
 def test_dvp_and_evp_stop_and_restart_a_vp_on_qemu_too(tmp_path: Path) -> None:
-    assert printed_by_qemu(stopping_image(), 2, False, tmp_path) == STOPPING_PRINTS
+    assert printed_by_qemu(stopping_image(20_000), 2, False, tmp_path) == STOPPING_PRINTS

@@ -313,18 +313,17 @@ def expected(cpus: int, clusters: int = 1) -> list[int]:
 
 
 # -- DVP and EVP -------------------------------------------------------------------------------------------------------
-PAUSE = 20_000
 STOPPING_PRINTS = [0, 1, 1, 1, 0, 1]
 """VPControl before DVP; whether VP 1 stood still; VPControl before DVP, EVP and EVP; whether VP 1 goes on."""
 
 
-def pause(label: str) -> str:
-    return f"{constant(8, PAUSE)}{label}:\naddiu $8, $8, -1\nbne $8, $0, {label}\nnop\n"
+def pause(length: int, label: str) -> str:
+    return f"{constant(8, length)}{label}:\naddiu $8, $8, -1\nbne $8, $0, {label}\nnop\n"
 
 
 @cache
-def stopping_image() -> bytes:
-    """VP 0 stops VP 1, which counts, and lets it go on; on two VPs of one core."""
+def stopping_image(length: int = 1000) -> bytes:
+    """VP 0 stops VP 1, which counts, and lets it go on; on two VPs of one core.  ``length``: of its pauses."""
     said = "bal print\nnop\n"
     text = f"""
         {HANDLER}
@@ -335,9 +334,9 @@ def stopping_image() -> bytes:
         {constant(19, BASE + DATA)}
         dvp $4
         {said}
-        {pause("settles")}
+        {pause(length, "settles")}
         lw $24, {COUNTER - DATA}($19)
-        {pause("still")}
+        {pause(length, "still")}
         lw $25, {COUNTER - DATA}($19)
         xor $4, $24, $25
         sltiu $4, $4, 1

@@ -163,12 +163,13 @@ SIX = Topology(6, 2, 2)                                    # clusters of two cor
 
 @pytest.mark.parametrize("engine, seed", [("native", 0), ("native", 3), ("reference", 0)])
 def test_vps_of_several_clusters_start_interrupt_each_other_and_count_together(engine: str, seed: int) -> None:
-    topology = Topology(4, 2, 1) if engine == "reference" else Topology(6, 2, 1)
-    system, console = machine(topology.cpus, engine, program=topology.cpus, topology=topology, seed=seed)
+    topology = Topology(2, 1, 1) if engine == "reference" else Topology(6, 2, 1)
+    system, console = machine(topology.cpus, engine, program=topology.cpus, topology=topology, seed=seed, quantum=1000)
     while system.ending is None and system.machine.retired < LIMIT:
         system.run(min(cpu.ticks for cpu in system.machine.cpus) + LIMIT)
     assert [int(line, 16) for line in console.text.split()] == expected(topology.cpus, topology.clusters)
-    assert [cpu.root[GlobalNumber] >> 16 for cpu in system.machine.cpus] == [n // 2 for n in range(topology.cpus)]
+    assert [cpu.root[GlobalNumber] >> 16 for cpu in system.machine.cpus] == [
+        topology.place(n).cluster for n in range(topology.cpus)]
 
 
 class Clusters(Software):

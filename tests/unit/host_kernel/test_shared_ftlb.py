@@ -86,16 +86,16 @@ def work(host: Host, seed: int, looks: int) -> Host:
     return host
 
 
-@pytest.mark.parametrize("engine", ["native", "reference"])
-def test_with_its_ginvt_a_switch_never_shows_what_was_there_before(engine: str) -> None:
-    hosts = [work(Host(MmidContexts, engine), seed, 400) for seed in range(8 if engine == "native" else 2)]
+@pytest.mark.parametrize("engine, seeds, looks", [("native", 8, 400), ("reference", 1, 200)])
+def test_with_its_ginvt_a_switch_never_shows_what_was_there_before(engine: str, seeds: int, looks: int) -> None:
+    hosts = [work(Host(MmidContexts, engine), seed, looks) for seed in range(seeds)]
     assert [host.wrong for host in hosts] == [0] * len(hosts)
-    assert all(host.borrowed > 20 and host.kernel.mmu_counts["ginvt"] for host in hosts)
+    assert all(host.borrowed and host.kernel.mmu_counts["ginvt"] for host in hosts)
 
 
-@pytest.mark.parametrize("engine", ["native", "reference"])
-def test_without_it_a_sibling_s_stale_entry_is_hit(engine: str) -> None:
-    hosts = [work(Host(TrustsSiblings, engine), seed, 400) for seed in range(2)]
+@pytest.mark.parametrize("engine, seeds, looks", [("native", 8, 400), ("reference", 1, 200)])
+def test_without_it_a_sibling_s_stale_entry_is_hit(engine: str, seeds: int, looks: int) -> None:
+    hosts = [work(Host(TrustsSiblings, engine), seed, looks) for seed in range(seeds)]
     assert all(host.wrong for host in hosts), [host.wrong for host in hosts]
 
 
