@@ -9,6 +9,7 @@ from tests.models.spaces import Shape
 from tests.models.variants import (
     ALL_TAKEN,
     IDLE,
+    LAST_TAKEN,
     ON_TWO,
     ONE_CYCLE,
     PLUGGED,
@@ -61,6 +62,7 @@ BOUNDS = (
     Bound("MMIDs, CPUs that idle", replace(THREE_CPUS, idle=True, replaced=False), ALL_TAKEN, 2),
     Bound("ASIDs, a thread that moves", asids(Flush.PAGE, Flush.MM, single=frozenset({0}), cpus=2, spaces=2),
           (("switch", 0, 0), ("switch", 0, 1), ("switch", 1, 0)), 3),
+    Bound("ASIDs, a space is dropped where a cycle ends", asids(Flush.MM), LAST_TAKEN, 2),
     Bound("MMIDs, CPUs that come and go", replace(PLUGGED, cpus=3), UNPLUGGED, 3),
     Bound("ASIDs, CPUs that come and go", replace(PLUGGED_ASIDS, cpus=3), UNPLUGGED, 3),
 )

@@ -234,6 +234,17 @@ class StartsAsItWas(MmidContexts):
         yield Store(self.active[cpu], 0)
 
 
+class WalkerGoesOnInDrop(AsidContexts):
+    """The walker is not stopped while a loaded space gets a new ASID: it fills under the old one after a cycle's flush."""
+
+    def dropping(self, cpu: int, mm: Space) -> Program[None]:
+        if (yield Act(self.mmus[cpu].loaded)) is mm and (yield Load(mm.word(cpu))):
+            yield from self.renewing(cpu, mm)
+            yield from self._load_asid(cpu, mm)
+        else:
+            yield Store(mm.word(cpu), 0)
+
+
 class StartsToCountAgain(AsidContexts):
     """The ASIDs of a CPU that came up are given out a second time in one cycle."""
 
@@ -277,6 +288,8 @@ TWO_SIBLINGS = Shape(cpus=2, spaces=3, bits=2, count=4, shared_ftlb=True)
 PLUGGED = Shape(cpus=2, spaces=2, count=5, plugged=True)
 PLUGGED_ASIDS = replace(PLUGGED, mmids=False, bits=2, count=None)
 UNPLUGGED: Prefix = (*ON_TWO, ("unplug", 1, 2))
+LAST_TAKEN: Prefix = (*(("switch", 0, space) for space in range(3)), ("switch", 0, 0))
+"""The next ASID of CPU 0 begins a cycle; the space that it runs has the first of this one."""
 ONE_CYCLE: Prefix = tuple(("switch", 0, space) for space in range(4))
 
 WRONG: tuple[Case, ...] = (
@@ -304,6 +317,7 @@ WRONG: tuple[Case, ...] = (
          operations=3),
     Case(AsidContexts, ASIDS, flusher=AlwaysAlone, before=ON_TWO, operations=1),
     Case(StartsAsItWas, PLUGGED, before=UNPLUGGED, operations=3),
+    Case(WalkerGoesOnInDrop, ASIDS, before=LAST_TAKEN),
     Case(StartsToCountAgain, PLUGGED_ASIDS, before=UNPLUGGED),
     Case(AsidContexts, PLUGGED_ASIDS, flusher=StartsUnnoticed, before=UNPLUGGED, operations=3),
     Case(AsidContexts, IDLE, flusher=TakesLoadedForMine, before=(("switch", 0, 0), ("leave", 0, 0), ("switch", 1, 0))),

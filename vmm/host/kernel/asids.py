@@ -54,12 +54,16 @@ class AsidContexts(SteppedContexts):
         yield Act(self.mmus[cpu].set_asid, (context & self.mask,))
 
     def dropping(self, cpu: int, mm: Space) -> Program[None]:
-        """By a new ASID now where it is loaded, else at its next switch (HM-40)."""
+        """By a new ASID now where it is loaded, else at its next switch (HM-40).  If that begins a cycle, the walker must
+        rest: it would fill the TLB that was just emptied under the old number, which somebody gets again."""
         if not (yield Load(mm.word(cpu))):
             return
-        if (yield Act(self.mmus[cpu].loaded)) is mm:
+        mmu = self.mmus[cpu]
+        if (yield Act(mmu.loaded)) is mm:
+            yield Act(mmu.stop_walker)
             yield from self.renewing(cpu, mm)
             yield from self._load_asid(cpu, mm)
+            yield Act(mmu.start_walker)
         else:
             yield Store(mm.word(cpu), 0)
 
