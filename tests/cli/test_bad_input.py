@@ -191,6 +191,15 @@ def test_bad_assembly(workplace: Path) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "expected"), [
+    (("--mode", "bare", "--host-cpus", "2"), "--migrate 100 --mode bare: a bare machine has no vCPUs"),
+    ((), "--migrate 100: the host has one CPU, so vCPUs have nowhere to go; give --host-cpus 2 or more"),
+    (("--host-cpus", "2", "--migrate", "3"), "--migrate 3: vCPUs would hardly do anything else; give 20 or more"),
+])
+def test_a_rhythm_that_makes_no_sense(arguments: tuple[str, ...], expected: str) -> None:
+    assert expected in refused(vmm("run", "--migrate", "100", *arguments))
+
+
+@pytest.mark.parametrize(("arguments", "expected"), [
     (("--mode", "bare"), "--host-mmids --mode bare: a bare machine has no host kernel"),
     (("--cpu", "P5600"), "--host-mmids --cpu P5600: this core has no MMIDs (Config5.MI); choose I6500"),
     (("image", "--cpu", "I6500", "--mode", "vz"), "the host uses MMIDs, and KVM, which gives guests their ids"),

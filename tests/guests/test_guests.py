@@ -32,6 +32,14 @@ def test_a_compiled_program_says_the_same_everywhere(program: str, target: str, 
 
 
 @pytest.mark.parametrize(("target", "mode"), [("bare32", "vz"), ("te32", "te"), ("bare64", "vz")])
+def test_so_it_does_while_it_changes_cpus(target: str, mode: str, folder: Path) -> None:
+    for program in PROGRAMS:
+        ran = vmm("run", str(build(program, target, folder)), "--mode", mode, "--max-insns", "40M", "--host-cpus", "4",
+                  "--migrate", "50", "--quantum", "10K")
+        assert (ran.out, ran.err, ran.status) == (SAYS[program], "", STATUS[program])
+
+
+@pytest.mark.parametrize(("target", "mode"), [("bare32", "vz"), ("te32", "te"), ("bare64", "vz")])
 def test_mode_and_cpu_follow_from_the_image(target: str, mode: str, folder: Path) -> None:
     found = vmm("run", str(build("structures", target, folder)), "--json").json
     assert (found["mode"], found["status"]) == (mode, STATUS["structures"])
