@@ -5,8 +5,10 @@ The lines are those of the threads as a debugger lists them, ``hcpu0`` while a C
 """
 from __future__ import annotations
 
+from functools import partial
 from typing import TextIO
 
+from vmm.arch.stops import Stop
 from vmm.debug.listing import line, shown
 from vmm.debug.snapshot import PAGE
 from vmm.debug.view import View
@@ -14,18 +16,29 @@ from vmm.debug.worlds import GUEST, Worlds
 from vmm.engine.cpu import Cpu
 from vmm.errors import ConfigError
 from vmm.gdbstub.target import MemoryFault, ThreadId
+from vmm.guest.hypervised import HypervisedSystem
 from vmm.guest.system import System
+from vmm.host.kernel.hostcpu import HostCpu
 
 
 class InstructionTrace:
     def __init__(self, system: System, out: TextIO) -> None:
         self._system, self._out = system, out
         self._worlds = Worlds(system)
+        self._hypervised = isinstance(system, HypervisedSystem)
+        if isinstance(system, HypervisedSystem):
+            for host_cpu in system.kernel.cpus:
+                assert isinstance(host_cpu, HostCpu)
+                host_cpu.run = partial(self._run_cpu, host_cpu.core)
         self._key: tuple[object, ...] = ()
         self._pages: dict[int, int] = {}                   # of the thread: addresses in the machine's memory
 
     def run(self, until: int) -> None:
-        """All CPUs to the absolute tick ``until``, one instruction after the other, the CPU that is behind first."""
+        """All CPUs to the absolute tick ``until``, one instruction after the other: bare, the CPU that is behind first; a
+        host's as its kernel gives them turns."""
+        if self._hypervised:
+            self._system.run(until)
+            return
         self._system.board.keys()                          # a step does not ask for them
         cpus = self._system.machine.cpus
         while self._system.ending is None:
@@ -33,6 +46,19 @@ class InstructionTrace:
             if cpu.ticks >= until:
                 return
             self._step(cpu)
+
+    def _run_cpu(self, cpu: Cpu, until: int) -> Stop:
+        """In the place of ``Cpu.run``, so that switches between tasks and what follows a door are seen, too."""
+        while cpu.ticks < until:
+            text, before, retired = self._line(cpu), cpu.ticks, cpu.retired
+            stop = cpu.step()
+            if cpu.retired != retired:
+                self._write(text)
+            if stop is not Stop.STEP:
+                return stop
+            if cpu.state.halted:
+                return cpu.run(before + 1)                 # it waits: let time pass
+        return cpu.run(until)                              # at once: time is up
 
     def _step(self, cpu: Cpu) -> None:
         text, before, retired = self._line(cpu), cpu.ticks, cpu.retired
