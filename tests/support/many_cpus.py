@@ -29,6 +29,18 @@ def constant(register: int, value: int) -> str:
     return f"lui ${register}, {value >> 16 & 0xFFFF}\nori ${register}, ${register}, {value & 0xFFFF}\n"
 
 
+END = f"""
+    end:
+        {constant(8, 0xBF00_0500)}
+        ori $9, $0, 0x42
+        sw $9, 0($8)
+    stop:
+        b stop
+        nop
+"""
+"""The board's reset."""
+
+
 def add_one(offset: int, label: str) -> str:
     """With LL and SC, to a word of the image."""
     return f"""
@@ -275,13 +287,7 @@ def source(cpus: int, clusters: int = 1) -> str:
         nop
         {until_all(DONE, cpus, "all_done")}
         {report(cpus)}
-    end:
-        {constant(8, 0xBF00_0500)}
-        ori $9, $0, 0x42
-        sw $9, 0($8)
-    stop:
-        b stop
-        nop
+        {END}
         .org 0x3000
     other:
         bal setup
@@ -352,13 +358,7 @@ def stopping_image(length: int = 1000) -> bytes:
         beq $24, $25, goes_on
         ori $4, $0, 1
         {said}
-    end:
-        {constant(8, 0xBF00_0500)}
-        ori $9, $0, 0x42
-        sw $9, 0($8)
-    stop:
-        b stop
-        nop
+        {END}
         .org 0x3000
         {add_one(READY, "here")}
         {constant(19, BASE + DATA)}

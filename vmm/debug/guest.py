@@ -151,25 +151,14 @@ class SavedFpu(FpuView):
     """With a vCPU that does not have the unit now."""
 
     def __init__(self, vcpu: Vcpu, core: Cpu, paired: bool) -> None:
-        self._held, self._core, self._paired = vcpu.fpu, core.state, paired
-
-    @property
-    def paired(self) -> bool:
-        return self._paired
+        super().__init__(core.state, paired)
+        self._held = vcpu.fpu
 
     def vector(self, n: int) -> int:
         return self._held.vectors[n]
 
     def set_vector(self, n: int, value: int) -> None:
         self._held.vectors[n] = value
-
-    @property
-    def fir(self) -> int:
-        return self._core.fir
-
-    @property
-    def msair(self) -> int:
-        return self._core.msair
 
     @property
     def msacsr(self) -> int:

@@ -72,43 +72,32 @@ class CpuFpu(FpuView):
     """In a CPU."""
 
     def __init__(self, cpu: Cpu, paired: bool) -> None:
-        self._cpu, self._state, self._paired = cpu, cpu.state, paired
-
-    @property
-    def paired(self) -> bool:
-        return self._paired
+        super().__init__(cpu.state, paired)
+        self._cpu = cpu
 
     def vector(self, n: int) -> int:
-        fpr = self._state.array("fpr")
+        fpr = self.core.array("fpr")
         return fpr[2 * n] | fpr[2 * n + 1] << 64
 
     def set_vector(self, n: int, value: int) -> None:
-        fpr = self._state.array("fpr")
+        fpr = self.core.array("fpr")
         fpr[2 * n], fpr[2 * n + 1] = value & LOW, value >> 64
 
     @property
-    def fir(self) -> int:
-        return self._state.fir
-
-    @property
-    def msair(self) -> int:
-        return self._state.msair
-
-    @property
     def msacsr(self) -> int:
-        return self._state.msacsr
+        return self.core.msacsr
 
     @msacsr.setter
     def msacsr(self, value: int) -> None:
-        self._state.msacsr = value & MSACSR_WRITABLE
+        self.core.msacsr = value & MSACSR_WRITABLE
 
     @property
     def fcsr(self) -> int:
-        return self._state.fcsr
+        return self.core.fcsr
 
     @fcsr.setter
     def fcsr(self, value: int) -> None:
-        self._state.fcsr = value & self._state.fcsr_writable | self._state.fcsr & ~self._state.fcsr_writable
+        self.core.fcsr = value & self.core.fcsr_writable | self.core.fcsr & ~self.core.fcsr_writable
         self._cpu.refresh_mode()                               # what the host's own arithmetic may do has changed
 
 

@@ -176,25 +176,14 @@ class KeptFpu(FpuView):
     """Of a thread that has not got the unit now."""
 
     def __init__(self, held: FpuContext, core: Cpu, paired: bool) -> None:
-        self._held, self._core, self._paired = held, core.state, paired
-
-    @property
-    def paired(self) -> bool:
-        return self._paired
+        super().__init__(core.state, paired)
+        self._held = held
 
     def vector(self, n: int) -> int:
         return self._held.registers[2 * n] | self._held.registers[2 * n + 1] << 64
 
     def set_vector(self, n: int, value: int) -> None:
         self._held.registers[2 * n], self._held.registers[2 * n + 1] = value & LOW, value >> 64
-
-    @property
-    def fir(self) -> int:
-        return self._core.fir
-
-    @property
-    def msair(self) -> int:
-        return self._core.msair
 
     @property
     def msacsr(self) -> int:
@@ -210,4 +199,4 @@ class KeptFpu(FpuView):
 
     @fcsr.setter
     def fcsr(self, value: int) -> None:
-        self._held.fcsr = value & self._core.fcsr_writable
+        self._held.fcsr = value & self.core.fcsr_writable

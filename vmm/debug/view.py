@@ -12,6 +12,7 @@ from vmm.arch.cp0.fields import Register, sign_extended
 from vmm.debug.addresses import forms
 from vmm.debug.layout import FCSR, FIR, FIRST_FPR, FIRST_VECTOR, MSACSR, MSAIR, Kind, Row
 from vmm.debug.snapshot import PAGE
+from vmm.engine.store import State
 from vmm.gdbstub.target import MemoryFault, TargetError
 from vmm.host.machine import Machine
 
@@ -24,12 +25,13 @@ LOW = (1 << 64) - 1
 
 class FpuView(ABC):
     """The registers of FPU and MSA by number; with Status.FR clear, an odd one of the FPU is the upper half of the even
-    one before it.  The FPU's are the low halves of MSA's."""
+    one before it.  The FPU's are the low halves of MSA's.
 
-    @property
-    @abstractmethod
-    def paired(self) -> bool:
-        """Status.FR is clear."""
+    ``core``: the state of the CPU that has the unit, or of one like it; ``paired``: Status.FR is clear.
+    """
+
+    def __init__(self, core: State, paired: bool) -> None:
+        self.core, self.paired = core, paired
 
     @abstractmethod
     def vector(self, n: int) -> int:
@@ -39,12 +41,12 @@ class FpuView(ABC):
     def set_vector(self, n: int, value: int) -> None: ...
 
     @property
-    @abstractmethod
-    def fir(self) -> int: ...
+    def fir(self) -> int:
+        return self.core.fir
 
     @property
-    @abstractmethod
-    def msair(self) -> int: ...
+    def msair(self) -> int:
+        return self.core.msair
 
     fcsr: int
     msacsr: int
