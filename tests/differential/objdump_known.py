@@ -120,6 +120,8 @@ DECISIONS = (
             releases=BEFORE_6),
     _beyond("ginvi", "ginvi", "bits 9 and 8 are the type of GINVT, and our GINVI ignores them; binutils wants 0", 0x300,
             releases=frozenset((6,))),
+    _beyond("ginvgt", "ginvgt", "binutils does not know GINVGT, and no manual at hand says that this is its encoding",
+            releases=frozenset((6,))),
 )
 
 

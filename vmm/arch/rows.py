@@ -27,7 +27,7 @@ class Insn:
 
     ``since``/``until``: the first release that has it, and the first that no longer has it (1, 2, 3, 5, 6).
     ``bits``: 64 for instructions of MIPS64 only; executing one where 64-bit operations are off raises RI.
-    ``ase``: the extension it belongs to ("VZ", "GINV", "TLBINV", "LLB", ...), or None.
+    ``ase``: the extension it belongs to ("VZ", "GINV", "TLBINV", "LLB", ...), both if it needs two ("VZ GINV"), or None.
     ``cp0``: it needs coprocessor 0 (kernel mode, or Status.CU0), else CpU.
     ``system``: it may change how the next instruction is fetched or what may interrupt it, so the engine looks
     around (mode, interrupts, translation) before it goes on.
@@ -55,6 +55,11 @@ class Insn:
     forbids: bool
     alone: bool
     fp: Needs | None
+
+    @property
+    def ases(self) -> frozenset[str]:
+        """The extensions that must be there."""
+        return frozenset((self.ase or "").split())
 
     @property
     def dsp(self) -> bool:
@@ -171,8 +176,7 @@ def decode(tree: Tree | None, word: int) -> Insn | None:
 
 def available(rows: Iterable[Insn], *, release: int, bits: int, ases: frozenset[str]) -> list[Insn]:
     """The rows that a core of this release, width and set of extensions has."""
-    return [row for row in rows if row.on(release) and row.bits <= bits
-            and (row.ase is None or row.ase in ases)]
+    return [row for row in rows if row.on(release) and row.bits <= bits and row.ases <= ases]
 
 
 AnyMachine = Any

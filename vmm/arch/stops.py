@@ -14,5 +14,5 @@ class Stop(IntEnum):
     BREAK = 5              # a breakpoint, before its instruction
     WATCH = 6              # a watchpoint, before the access: stop_address
     STEP = 7               # one instruction was executed, or an exception or interrupt entered
-    GLOBAL_INVALIDATE = 8  # GINVT: stop_address, stop_code the type, stop_value the MMID, stop_size the GuestID; the
-                           # other CPUs must do the same
+    GLOBAL_INVALIDATE = 8  # GINVT, GINVGT: stop_address, stop_code the type, stop_value the MMID, stop_size the
+                           # GuestID; the other CPUs must do the same

@@ -135,7 +135,7 @@ _I6500 = CpuModel(
     name="I6500",
     description="MIPS64 release 6 core with VZ, after the MIPS I6500: as an I6400, with paired LL/SC, CRC32, memory "
                 "map IDs and their global invalidation",
-    not_modelled=(*NEVER, *VZ_NEVER, *WIDE_NOT_YET, *CPS_NOT_YET, "global invalidation of guests' TLBs (GINVGT)"),
+    not_modelled=(*NEVER, *VZ_NEVER, *WIDE_NOT_YET, *CPS_NOT_YET),
     release=6, bits=64, ases=_WIDE_ASES | {"GINV", "PAIRS", "CRC"}, tlb_entries=16, guest_tlb_entries=16,
     segbits=48, pabits=48, ftlb_largest_page=3, fir=0x20F3_0300, fcsr=FCSR, fcsr_writable=FCSR_WRITABLE, msair=0x0300,
     synci_step=64, cm=0x0900, vps=4, lends_ftlb_entries=True, root=_I6500_ROOT, guest=guest_of(_I6500_ROOT),

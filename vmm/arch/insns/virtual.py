@@ -115,4 +115,14 @@ def ginvi(m, rs):
 @vz.insn("011111 rs:5 00000000000 type:2 10 111101", "ginvt {rs}, {type:x}", cp0=True, system=True, ase="GINV")
 def ginvt(m, rs, type):
     m.require((m.cp0.get(Config5.GI) == 3) & m.cp0.on(Config5.MI), "RI")
-    m.call(tlb.invalidate_globally, m.gpr[rs], m.unsigned(type, 2))
+    m.call(tlb.invalidate_everywhere, m.gpr[rs], m.unsigned(type, 2))
+
+
+@vz.insn("011111 rs:5 00000000000 type:2 11 111101", "ginvgt {rs}, {type:x}", cp0=True, system=True, ase="VZ GINV")
+def ginvgt(m, rs, type):
+    """Its encoding is unconfirmed: no manual at hand, assembler or emulator has it.  It is taken to be what bits 7 and 6
+    leave free beside GINVI, 00, and GINVT, 10 (mips.md 8.2); what it does is row KW-5, and as the tags of a guest's TLB
+    are the guest's, root's Config5.MI is not asked for."""
+    m.call(need_root)
+    m.require(m.cp0.get(Config5.GI) == 3, "RI")
+    m.call(tlb.invalidate_guest_everywhere, m.gpr[rs], m.unsigned(type, 2))

@@ -25,6 +25,8 @@ from vmm.arch.state import GUEST_FILE, LENT, OFFSET, TLB_SLOTS, TlbSlot
 EHINV = 1 << 10
 BY_ALL, BY_ADDRESS, BY_SPACE, BY_BOTH = range(4)
 """GINVT's types (HM-10)."""
+OF_GUESTS = 1 << 2
+"""With a type: GINVGT's, in guests' TLBs."""
 
 
 def own(m: AnyMachine) -> tuple[AnyMachine, AnyMachine, AnyMachine]:
@@ -95,7 +97,7 @@ def write_at(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: AnyMach
 
 def invalidate(m: AnyMachine, tlb: AnyMachine, guest_id: AnyMachine, how: AnyMachine, va: AnyMachine,
                tag: AnyMachine, start: AnyMachine, end: AnyMachine, step: AnyMachine) -> None:
-    """Invalidate the own entries of ``guest_id`` that match, from slot ``start`` on: TLBINV, TLBINVF and GINVT."""
+    """Invalidate the own entries of ``guest_id`` that match, from slot ``start`` on."""
     s = m.state
     entry = m.var(start)
     for _ in m.repeat(lambda: entry.value.below(end)):
@@ -131,19 +133,31 @@ def invalidate_all(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, guest_id: A
     m.call(invalidate_part, base, tlb, guest_id, m.const(BY_ALL), m.const(0))
 
 
-def invalidate_globally(m: AnyMachine, va: AnyMachine, how: AnyMachine) -> None:
-    """GINVT: first the other CPUs, by whoever runs them (``Stop.GLOBAL_INVALIDATE``), then this one."""
-    s, mmid = m.state, m.root[MemoryMapID] & 0xFFFF
+def invalidate_everywhere(m: AnyMachine, va: AnyMachine, how: AnyMachine) -> None:
+    """GINVT."""
     _, _, guest_id = own(m)
+    m.call(invalidate_globally, va, how, m.root[MemoryMapID] & 0xFFFF, guest_id)
+
+
+def invalidate_guest_everywhere(m: AnyMachine, va: AnyMachine, how: AnyMachine) -> None:
+    """GINVGT: entries in guests' TLBs of the guest that RID names, by the address space of this CPU's guest context."""
+    file, _, guest_id = of_guest(m)
+    m.call(invalidate_globally, va, how | OF_GUESTS, address_space(m, File(m, file)), guest_id)
+
+
+def invalidate_globally(m: AnyMachine, va: AnyMachine, how: AnyMachine, tag: AnyMachine, guest_id: AnyMachine) -> None:
+    """First the other CPUs, by whoever runs them (``Stop.GLOBAL_INVALIDATE``), then this one."""
+    s = m.state
     for _ in m.when(s.io_ready == 0):
-        s.stop_value, s.stop_size = mmid, guest_id
+        s.stop_value, s.stop_size = tag, guest_id
         m.tell_others(va, how)
     s.io_ready = 0
-    m.call(invalidate_for_all, va, how, mmid, guest_id)
+    m.call(invalidate_for_all, va, how, tag, guest_id)
 
 
-def invalidate_for_all(m: AnyMachine, va: AnyMachine, how: AnyMachine, mmid: AnyMachine, guest_id: AnyMachine) -> None:
-    """One CPU's part in GINVT; the complete form spares wired entries (HM-10)."""
-    root = m.const(0)
-    start = m.call(entry_slot, root, m.select(how == BY_ALL, m.root.get(Wired.Wired), 0))
-    m.call(invalidate, root, guest_id, how, va, mmid, start, ftlb.end(m, root), m.const(TLB_SLOTS))
+def invalidate_for_all(m: AnyMachine, va: AnyMachine, how: AnyMachine, tag: AnyMachine, guest_id: AnyMachine) -> None:
+    """One CPU's part in GINVT and GINVGT; the complete form spares its wired entries (HM-10)."""
+    tlb, kind = m.select((how & OF_GUESTS) == 0, 0, 1), how & BY_BOTH
+    wired = m.select(tlb == 0, m.root.get(Wired.Wired), m.guest.get(Wired.Wired))
+    start = m.call(entry_slot, tlb, m.select(kind == BY_ALL, wired, 0))
+    m.call(invalidate, tlb, guest_id, kind, va, tag, start, ftlb.end(m, tlb), m.const(TLB_SLOTS))

@@ -63,7 +63,7 @@ class Machine:
         return False
 
     def invalidate_globally(self, cpu: Cpu) -> None:
-        """Let the other CPUs do what a GINVT of this one asks; its next run goes on with the instruction."""
+        """Let the other CPUs do what a GINVT or GINVGT of this one asks; its next run goes on with the instruction."""
         state = cpu.state
         for other in self.cpus:
             if other is not cpu:
