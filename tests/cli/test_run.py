@@ -18,6 +18,13 @@ from tests.support.uimage import uimage
 ROOT = Path(package.__file__).parent.parent
 MODES = ("bare", "te", "vz")
 LAST_LINE = "all 71 checks passed"
+LOOK_AT_IMPORTS = """
+import gc, sys
+from vmm.cli.main import loaded
+loaded("vmm.cli.run")
+import vmm.guest.bare
+print(gc.isenabled(), gc.get_freeze_count(), len(gc.get_objects()), sum(name.startswith("vmm.kvm") for name in sys.modules))
+"""
 
 # li $t1, 0xbf000000; then a status to ASCIIWORD (0x410) and 0x42 to SOFTRES (0x500).
 LUI_T1, LI_T0_42, SW_STATUS, SW_RESET = 0x3C09_BF00, 0x2408_0042, 0xAD28_0410, 0xAD28_0500
@@ -177,6 +184,14 @@ def test_help_costs_no_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     before = set(sys.modules)
     assert "usage" in vmm("run", "--help").out
     assert not [name for name in set(sys.modules) - before if name.startswith(("vmm.engine", "vmm.guest", "llvmlite"))]
+
+
+def test_a_bare_run_imports_no_hypervisor_and_its_imports_are_frozen() -> None:
+    found = subprocess.run([sys.executable, "-c", LOOK_AT_IMPORTS], cwd=ROOT, capture_output=True, text=True,
+                           check=True).stdout
+    garbage_collected, frozen, others, hypervisor = found.split()
+    assert garbage_collected == "True" and hypervisor == "0"
+    assert int(frozen) > 10 * int(others)
 
 
 def test_two_processes_agree_whatever_their_hash_seed() -> None:

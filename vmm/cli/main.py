@@ -6,12 +6,14 @@ terminal or reader went away.
 """
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
+from types import ModuleType
 from typing import NoReturn
 
 from vmm.cli.options import VERBS, Option, Verb
@@ -69,8 +71,21 @@ def dispatch(arguments: Sequence[str]) -> int:
         print(version())
         return 0
     verb, options = parse(arguments)
-    status: int = import_module(verb.module).main(options)
+    status: int = loaded(verb.module).main(options)
     return status
+
+
+def loaded(name: str) -> ModuleType:
+    """A verb's module.  All that is imported with it stays to the end, so the collector of garbage need not look at it, now
+    or later: a fifth of a short run."""
+    if name not in sys.modules:
+        gc.disable()
+        try:
+            import_module(name)
+        finally:
+            gc.freeze()
+            gc.enable()
+    return sys.modules[name]
 
 
 def version() -> str:

@@ -5,6 +5,7 @@ The devices that a core has itself, and what is between CPUs, come first (``vmm.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from vmm.arch.cp0.registers import Status
 from vmm.arch.state import OFFSET
@@ -21,7 +22,9 @@ from vmm.guest.system import BoardState, Ending, Interrupted, Request, check, me
 from vmm.host.kernel.timers import TimerQueue
 from vmm.host.machine import NS_PER_TICK, Machine, Piece
 from vmm.host.machine.turns import BARE_QUANTUM_TICKS, Turns
-from vmm.kvm.vcpu import Vcpu
+
+if TYPE_CHECKING:                                           # there is no hypervisor here
+    from vmm.kvm.vcpu import Vcpu
 
 TICKS, STOP_ADDRESS, STOP_SIZE, STOP_VALUE = (
     OFFSET[name] for name in ("ticks", "stop_address", "stop_size", "stop_value"))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from vmm.arch.cp0.registers import Config5
 from vmm.arch.models import CpuModel
@@ -31,7 +31,9 @@ from vmm.guest.outside import Card, Memory, Opened, Outside, Source
 from vmm.guest.placement import Mode
 from vmm.host.machine import NS_PER_TICK, Machine
 from vmm.host.machine.topology import Topology
-from vmm.kvm.vcpu import Vcpu
+
+if TYPE_CHECKING:                                           # bare runs need no hypervisor
+    from vmm.kvm.vcpu import Vcpu
 
 SWITCHED_ON = datetime(2023, 6, 10, 12, 0, 0)
 """The date and time at which every run begins, so that runs are alike."""
