@@ -159,25 +159,25 @@ def measured(name: str, images: Images, line: str, ways: list[Way], bare: str, r
 
 
 def shown(row: Row, names: list[str]) -> str:
-    cells = "".join(f"{row.seconds.get(name, math.nan):9.2f}{row.rate(name):7.0f}" for name in names)
-    ratios = "".join(f"{row.rate(name) / row.rate(names[-1]):12.2f}" for name in names[:-1])
+    cells = "".join(f"{row.seconds.get(name, math.nan):11.2f}{row.rate(name):7.0f}" for name in names)
+    ratios = "".join(f"{row.rate(name) / row.rate(names[-1]):14.2f}" for name in names[:-1])
     return f"{row.name:12}{row.count / 1e6:9.1f}{cells}{ratios}".replace("nan", "  -")
 
 
 def means(text: str, rows: list[Row], names: list[str], start: dict[str, float]) -> str:
     """Geometric; a ratio is over the programs that both ways have run."""
     rates = {name: [row.rate(name, start[name]) for row in rows] for name in names}
-    cells = "".join(f"{'':9}{mean(rates[name]):7.0f}" for name in names)
-    ratios = "".join(f"{mean([a / b for a, b in zip(rates[name], rates[names[-1]], strict=True)]):12.2f}"
+    cells = "".join(f"{'':11}{mean(rates[name]):7.0f}" for name in names)
+    ratios = "".join(f"{mean([a / b for a, b in zip(rates[name], rates[names[-1]], strict=True)]):14.2f}"
                      for name in names[:-1])
-    return f"{text:21}{cells}{ratios}"
+    return f"{text:21}{cells}{ratios}".replace("nan", "  -")
 
 
 def report(target: Target, images: Images, chosen: set[str], lines: dict[str, str], ways: list[Way], rounds: int) -> None:
     names = [way.name for way in ways]
     print(f"\n{target.name}, QEMU with -cpu {target.cpu}")
-    print(f"{'program':12}{'M insns':>9}" + "".join(f"{name + ' s':>9}{'M/s':>7}" for name in names)
-          + "".join(f"{name + '/' + names[-1]:>12}" for name in names[:-1]))
+    print(f"{'program':12}{'M insns':>9}" + "".join(f"{name + ' s':>11}{'M/s':>7}" for name in names)
+          + "".join(f"{name + '/' + names[-1]:>14}" for name in names[:-1]))
     rows: list[Row] = []
     for name in sorted(chosen, key=lambda name: (name != NULL, name)):
         rows.append(measured(name, images, lines[name], ways, target.bare, rounds))

@@ -63,7 +63,7 @@ def main(options: Namespace) -> int:
 
 def read_image(path: str) -> Image:
     image = parse_image(path, read_whole(path, "an ELF executable of Linux for MIPS"))
-    if image.is_dynamic:
+    if image.headers.interpreted:
         raise ConfigError(f"{path}: is linked dynamically, and there are no libraries here; link it with -static")
     if "n32" in image.flags and image.bits == 32:
         raise ConfigError(f"{path}: is built for n32; build it with -mabi=32 or -mabi=64")
@@ -73,8 +73,9 @@ def read_image(path: str) -> Image:
 def program_of(image: Image) -> Program:
     parts = tuple(Part(segment.address, segment.data, segment.memory_size, _prot(segment.flags))
                   for segment in image.segments)
-    return Program(image.path, image.bits, image.big_endian, image.entry, parts, image.program_headers,
-                   "fp64" in image.flags)
+    table = image.headers
+    return Program(image.path, image.bits, image.big_endian, image.entry, parts,
+                   (table.address, table.size, table.count), "fp64" in image.flags)
 
 
 def _prot(flags: int) -> Prot:

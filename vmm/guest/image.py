@@ -51,7 +51,6 @@ NOT_EXECUTABLE = {
     "ET_DYN":  ("position independent or a shared library", "link it with -static -no-pie"),
     "ET_CORE": ("a core dump", "give the program itself"),
 }
-PT_INTERP = 3
 SYMBOL_LAYOUT = {32: "IIIBBH", 64: "IBBHQQ"}                # st_name first in both
 # fmt: on
 
@@ -80,6 +79,19 @@ class Symbol:
 
 
 @dataclass(frozen=True, slots=True)
+class ProgramHeaders:
+    """The table for a program that looks at its own: its ``address`` in memory, or 0; the ``size`` of an entry; how many.
+    ``interpreted``: another program is named that would have to load this one (PT_INTERP)."""
+    address: int
+    size: int
+    count: int
+    interpreted: bool
+
+
+NO_HEADERS = ProgramHeaders(0, 0, 0, False)
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     path: str
     bits: int
@@ -90,28 +102,11 @@ class Image:
     segments: tuple[Segment, ...]                           # by address, not overlapping
     symbols: tuple[Symbol, ...]                             # by address
     raw: bytes = field(repr=False)
+    headers: ProgramHeaders = NO_HEADERS
 
     @property
     def endian(self) -> str:
         return "big" if self.big_endian else "little"
-
-    @property
-    def is_dynamic(self) -> bool:
-        """It names another program that would have to load it (PT_INTERP)."""
-        order, wide = ">" if self.big_endian else "<", self.bits == 64
-        at, = struct.unpack_from(order + ("Q" if wide else "I"), self.raw, 32 if wide else 28)
-        _, size, number = self.program_headers
-        return any(struct.unpack_from(order + "I", self.raw, at + n * size)[0] == PT_INTERP for n in range(number))
-
-    @property
-    def program_headers(self) -> tuple[int, int, int]:
-        """For a program that looks at its own: their address in memory, or 0; the size of one; their number."""
-        order = ">" if self.big_endian else "<"
-        wide = self.bits == 64
-        at, = struct.unpack_from(order + ("Q" if wide else "I"), self.raw, 32 if wide else 28)
-        size, number = struct.unpack_from(order + "HH", self.raw, 54 if wide else 42)
-        here = (s.address + at - s.offset for s in self.segments if s.offset <= at < s.offset + len(s.data))
-        return next(here, 0), size, number
 
     def address_of(self, name: str) -> int | None:
         """The address of the first symbol of this name."""
@@ -158,7 +153,8 @@ def parse_image(path: str, raw: bytes) -> Image:
     entry = sign_extended(header["e_entry"]) if bits == 32 else header["e_entry"]
     _check_segments(path, segments, entry)
     symbols = tuple(sorted(_symbols(path, elf, raw, bits, big_endian), key=lambda s: (s.address, s.name)))
-    return Image(path, bits, big_endian, isa, flags, entry, segments, symbols, raw)
+    return Image(path, bits, big_endian, isa, flags, entry, segments, symbols, raw,
+                 _program_headers(path, elf, header, segments))
 
 
 @contextmanager
@@ -202,6 +198,14 @@ def _check_table(path: str, header: dict[str, Any], file_size: int) -> None:
     if size < least or at + count * size > file_size:
         raise ConfigError(f"{path}: damaged or truncated ELF program headers ({count} of {size} bytes at "
                           f"{at:#x} in a file of {file_size} bytes); copy or build it again")
+
+
+def _program_headers(path: str, elf: ELFFile, header: dict[str, Any], segments: tuple[Segment, ...]) -> ProgramHeaders:
+    at = header["e_phoff"]
+    address = next((s.address + at - s.offset for s in segments if s.offset <= at < s.offset + len(s.data)), 0)
+    with _parsing(path, "program headers"):
+        interpreted = any(True for _ in elf.iter_segments("PT_INTERP"))
+    return ProgramHeaders(address, header["e_phentsize"], header["e_phnum"], interpreted)
 
 
 def _segments(path: str, elf: ELFFile, raw: bytes, bits: int) -> Iterator[Segment]:
