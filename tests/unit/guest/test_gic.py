@@ -393,6 +393,23 @@ def test_a_periodic_watchdog_goes_on_and_can_come_as_nmi() -> None:
     assert not dog.resets
 
 
+@pytest.mark.parametrize(("begins", "comes", "acknowledged"), [
+    (0x31, 0x71, 0x31),     # Linux's clock event device: one shot, goes on in WAIT and debug mode; writes back what it read
+    (0x35, 0x75, 0x35),     # the same, periodic
+    (0x23, 0x63, 0x22),     # the GRX500's watchdog: a second countdown resets, goes on in WAIT; is stopped first
+])
+def test_the_words_that_drivers_write(begins: int, comes: int, acknowledged: int) -> None:
+    dog = Dog(ONCE)
+    write(dog.gic, LOCAL + WD_CONFIG, WD_INTR)
+    write(dog.gic, LOCAL + WD_CONFIG, begins)
+    dog.time.pass_by(1000)
+    assert dog.config == comes and dog.raised == [(1, 2)]
+    write(dog.gic, LOCAL + WD_CONFIG, acknowledged | WD_INTR)
+    assert dog.config == acknowledged and not dog.raised
+    dog.time.pass_by(999)
+    assert not dog.raised and not dog.resets
+
+
 def test_a_watchdog_goes_on_in_a_restored_gic() -> None:
     dog, other = Dog(ONCE), Dog(ONCE)
     dog.time.pass_by(300)

@@ -1,9 +1,12 @@
 """The watchdogs of a GIC: each VP's counts down and then interrupts.
 
 Once, or again and again (PIT), or a second time that resets the machine.  A write of its configuration with START begins
-anew; the two bits that say what happened are cleared by ones.  It counts on while its VP waits or is debugged.
+anew; the two bits that say what happened are cleared by ones.  It counts on while its VP waits or is debugged, as it would
+with bits 5 (NWAIT) and 4 (DEBUG) set, which are kept.
 Invariant: ``end`` is the moment, as the GIC counts them, at which the count is 0, or 0 while it stands.
-(MIPS multiprocessing system programmer's guides, Global Interrupt Controller)
+(MIPS multiprocessing system programmer's guides, Global Interrupt Controller.  Two drivers that know nothing of each other
+have WD_CONFIG's fields there: Imagination's clock event device for Linux, "mti,gic-watchdog-timer", and Lantiq's watchdog
+of the GRX500; Linux's arch/mips/include/asm/mips-gic.h does not name them.)
 """
 from __future__ import annotations
 
