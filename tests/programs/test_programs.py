@@ -76,7 +76,7 @@ def test_processes_fork_signal_and_execute(programs: Programs, kind: str, model:
     assert not system.calls.unknown
     assert system.counts["copies on write"] > 4
     assert not system.live and not system.threads
-    assert len(system.frames) == 1                          # the page of the shared mapping stays
+    assert len(system.frames) == 0
     assert system.kernel.mmu_counts["flush mm"] >= 7
 
 

@@ -54,6 +54,8 @@ class Mm:
         word = table.geometry.word
         ram.store(address, word, kernel_address(table.pgd) & (1 << 8 * word) - 1)
         self._words = [ContextWord(ram, address + asid_offset(0 if one_word else cpu)) for cpu in range(cpus)]
+        for cpu in range(cpus):
+            self.set_context(cpu, 0)
 
     def word(self, cpu: int) -> ContextWord:
         return self._words[cpu]

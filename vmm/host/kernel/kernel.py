@@ -54,7 +54,7 @@ from vmm.host.kernel.layout import (
     ThreadInfo,
     read_features,
 )
-from vmm.host.kernel.memory import CKSEG0, PageAllocator, kernel_address, physical_address
+from vmm.host.kernel.memory import CKSEG0, NoMemory, PageAllocator, kernel_address, physical_address
 from vmm.host.kernel.mmids import MmidContexts
 from vmm.host.kernel.mmu import KernelMmu, probe_mmids
 from vmm.host.kernel.pagetable import Geometry, InvalidTables, PageTable, Pte, entry_lo
@@ -111,6 +111,7 @@ class Kernel:
         self._mnemonics = Mnemonics(available(ROWS, release=self.model.release, bits=self.model.bits,
                                               ases=self.model.ases))
         self._slab: list[int] = [0, 0]  # next free byte, end
+        self._dead_mms: list[Mm] = []
         self.mmid_bits = probe_mmids(self.cpus, wanted=mmids, word=self.word)
         self.tlbs = [HostTlb(cpu, page_shift, TlbEntry, self._pgd_setter(n), tlbinv=self.features.tlbinv,
                              by_mmid=bool(self.mmid_bits)) for n, cpu in enumerate(self.cpus)]
@@ -154,8 +155,26 @@ class Kernel:
 
     def new_mm(self) -> Mm:
         """An address space with an empty table and no ASID."""
-        cpus = len(self.cpus)
-        return Mm(self.ram, self.alloc_small(mm_bytes(cpus)), self.new_table(), cpus, one_word=self.contexts.global_ids)
+        cpus, table = len(self.cpus), self.new_table()
+        try:
+            place = self._place_of_mm(cpus)
+        except NoMemory:
+            table.free()
+            raise
+        return Mm(self.ram, place, table, cpus, one_word=self.contexts.global_ids)
+
+    def free_mm(self, mm: Mm) -> None:
+        """Nobody has it any more, though a CPU that idles may have it loaded still; then its place stays taken."""
+        mm.table.free()
+        self._dead_mms.append(mm)
+
+    def _place_of_mm(self, cpus: int) -> int:
+        loaded = [mmu.loaded() for mmu in self.mmus]
+        for dead in self._dead_mms:
+            if dead not in loaded:
+                self._dead_mms.remove(dead)
+                return dead.address
+        return self.alloc_small(mm_bytes(cpus))
 
     def invalidate(self, cpu: int, mm: Mm, va: int) -> None:
         """Drop this CPU's entry for the page pair of ``va`` (TL-2); nothing to do if the mm never ran here."""

@@ -47,6 +47,7 @@ class PageAllocator:
         self._next = -(-reserved // self.page_size) * self.page_size
         self._top = size & -self.page_size
         self._freed: list[int] = []
+        self._is_free: set[int] = set()                     # the same pages, to be found at once
         self.in_use = 0
 
     def alloc(self, pages: int = 1) -> int:
@@ -54,6 +55,7 @@ class PageAllocator:
         size = pages * self.page_size
         if pages == 1 and self._freed:
             address = heappop(self._freed)
+            self._is_free.remove(address)
         else:
             address = self._next
             if address + size > min(self._top, KSEG0_REACH):
@@ -66,9 +68,10 @@ class PageAllocator:
 
     def free(self, address: int, pages: int = 1) -> None:
         for page in range(address, address + pages * self.page_size, self.page_size):
-            if page in self._freed or page >= self._next:
+            if page in self._is_free or page >= self._next:
                 raise ValueError(f"page {page:#x} freed but not in use")
             heappush(self._freed, page)
+            self._is_free.add(page)
         self.in_use -= pages
 
     def alloc_block(self, size: int, align: int | None = None) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from vmm.host.user.numbers import Prot
@@ -18,16 +18,24 @@ class Contents(Protocol):
     def page(self, va: int, size: int) -> bytes: ...
 
 
+@dataclass(slots=True, eq=False)
+class Shared:
+    """Memory that forked processes have in common: its physical pages by address, and how many address spaces have it.
+    With the last of these its pages go, as those of an unlinked file do."""
+
+    pages: dict[int, int] = field(default_factory=dict)
+    spaces: int = 0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Area:
-    """``shared``: the physical pages of memory that forked processes have in common, by address, else None.  ``grows``: a
-    stack, which gets longer downwards when it is used there."""
+    """``grows``: a stack, which gets longer downwards when it is used there."""
 
     start: int
     end: int
     prot: Prot
     contents: Contents | None = None
-    shared: dict[int, int] | None = None
+    shared: Shared | None = None
     grows: bool = False
     name: str = ""
 

@@ -7,12 +7,14 @@ need that.  Invariant: a page that several page tables have, and that is not sha
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from enum import Enum
 
 from vmm.host.kernel.contexts import Mm
 from vmm.host.kernel.flush import Flush, Wanted
 from vmm.host.kernel.kernel import Kernel
+from vmm.host.kernel.memory import NoMemory
 from vmm.host.kernel.pagetable import Pte, mkdirty, pfn_of, wrprotect
 from vmm.host.user.areas import Area, Areas, Contents
 from vmm.host.user.frames import Frames
@@ -49,6 +51,7 @@ class Memory:
         page = va & -self.page_size
         pte = self.mm.table.get(page)
         if not pte & Pte.PRESENT:
+            self.mm.table.slot(page, allocate=True)    # first: if there is no memory for tables, no page is taken, either
             pte = self._flags(area) | self._first_page(area, page)
         elif access is Access.WRITE and not pte & Pte.WRITE:
             pte = self._own_page(cpu, area, page, pte)
@@ -77,10 +80,11 @@ class Memory:
 
     def _first_page(self, area: Area, page: int) -> int:
         if area.shared is not None:
-            if page not in area.shared:
-                area.shared[page] = self.frames.alloc()
+            pages = area.shared.pages
+            if page not in pages:
+                pages[page] = self.frames.alloc()
             self.counts["shared pages"] += 1
-            return self.frames.share(area.shared[page])
+            return self.frames.share(pages[page])
         self.counts["pages of files" if area.contents else "zero pages"] += 1
         return self.frames.alloc(area.contents.page(page, self.page_size) if area.contents else b"")
 
@@ -113,10 +117,14 @@ class Memory:
         """In place of what was there."""
         self.unmap(cpu, area.start, area.end)
         self.areas.put(area)
+        if area.shared is not None:
+            area.shared.spaces += 1
 
     def unmap(self, cpu: int, start: int, end: int) -> None:
+        gone = self.areas.within(start, end)
+        self.discard(cpu, start, end)                  # before the areas go, which say if code was there (HM-43)
         self.areas.remove(start, end)
-        self.discard(cpu, start, end)
+        self._give_up(gone, self.areas)
 
     def discard(self, cpu: int, start: int, end: int) -> None:
         """Forget the pages of [start, end); who uses them again gets them as they were at first."""
@@ -126,6 +134,15 @@ class Memory:
             self._flush(cpu, Flush.RANGE, start, end)
         for page in pages:                             # only now: nobody can reach them any more
             self.frames.drop(page)
+
+    def _give_up(self, gone: Iterable[Area], kept: Iterable[Area]) -> None:
+        """Shared memory of which this space has nothing any more."""
+        still = {id(area.shared) for area in kept}
+        for shared in dict.fromkeys(area.shared for area in gone):
+            if shared is not None and id(shared) not in still:
+                shared.spaces -= 1
+                for page in () if shared.spaces else shared.pages.values():
+                    self.frames.drop(page)
 
     def protect(self, cpu: int, start: int, end: int, prot: Prot) -> None:
         if not self.areas.covers(start, end):
@@ -160,22 +177,34 @@ class Memory:
         """The same again; pages that can be written are copied when somebody does."""
         child = Memory(self.kernel, self.frames, self.counts, self.top, self.areas.copy())
         child.heap, child.brk = self.heap, self.brk
-        for area in self.areas:
-            for va, pte in list(self.mm.table.present(area.start, area.end)):
-                self.frames.share(pfn_of(pte))
-                if area.shared is None and pte & Pte.WRITE:
-                    pte = wrprotect(pte)
-                    self.mm.table.put(va, pte)
-                child.mm.table.put(va, pte)
-        self._flush(cpu, Flush.MM)
+        for shared in dict.fromkeys(area.shared for area in self.areas):
+            if shared is not None:
+                shared.spaces += 1
+        try:
+            for area in self.areas:
+                self._lend(child, area)
+        except NoMemory:
+            child.free(cpu)
+            raise
+        finally:
+            self._flush(cpu, Flush.MM)                 # of what was taken from the parent, be it for nothing
         return child
+
+    def _lend(self, child: Memory, area: Area) -> None:
+        for va, pte in list(self.mm.table.present(area.start, area.end)):
+            lent = wrprotect(pte) if area.shared is None else pte
+            child.mm.table.put(va, lent)
+            self.frames.share(pfn_of(pte))
+            if lent != pte:
+                self.mm.table.put(va, lent)
 
     def free(self, cpu: int) -> None:
         """When the last user has gone.  The space is no task's any more, so it is not the caller's either (HM-42)."""
         self.kernel.flush(cpu, Flush.MM, Wanted(self.mm))
         for _, pte in self.mm.table.present(0, self.top):
             self.frames.drop(pfn_of(pte))
-        self.mm.table.free()
+        self._give_up(self.areas, ())
+        self.kernel.free_mm(self.mm)
 
     def _flush(self, cpu: int, what: Flush, start: int = 0, end: int = 0) -> None:
         executable = any(area.prot & Prot.EXEC for area in self.areas.within(start, end)) if end else True

@@ -1,7 +1,7 @@
 """Memory: brk(2), mmap(2), munmap(2), mprotect(2), madvise(2)."""
 from __future__ import annotations
 
-from vmm.host.user.areas import Area
+from vmm.host.user.areas import Area, Shared
 from vmm.host.user.calls.table import call, signed
 from vmm.host.user.numbers import MADV_DONTNEED, CallError, Errno, Map, Prot
 from vmm.host.user.start import mapping_top
@@ -56,7 +56,7 @@ def mmap(thread: Thread, hint: int, size: int, prot: int, flags: int, fd: int, o
     else:
         start = memory.choose(size, mapping_top(memory))
         end = start + size
-    memory.map(thread.cpu, Area(start, end, Prot(prot & RIGHTS), shared={} if flags & Map.SHARED else None))
+    memory.map(thread.cpu, Area(start, end, Prot(prot & RIGHTS), shared=Shared() if flags & Map.SHARED else None))
     return start
 
 
