@@ -18,8 +18,9 @@ ANSWER = ("or $4, $2, $0", "addiu $2, $0, 4001", "syscall 0")
 """exit(v0)."""
 
 
-def boot(model: str, mmids: bool, cpus: int, quantum: int = 1000, ram: int = 8 << 20, page_shift: int = 12) -> Kernel:
-    return Kernel(Machine(MODELS[model], cpus, ram), page_shift=page_shift, quantum=quantum, mmids=mmids)
+def boot(model: str, mmids: bool, cpus: int, quantum: int = 1000, ram: int = 8 << 20, page_shift: int = 12,
+         seed: int = 0) -> Kernel:
+    return Kernel(Machine(MODELS[model], cpus, ram), page_shift=page_shift, quantum=quantum, mmids=mmids, seed=seed)
 
 
 def program(kernel: Kernel, lines: tuple[str, ...], data: bytes = b"", labels: dict[str, int] | None = None,

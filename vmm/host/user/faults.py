@@ -90,6 +90,6 @@ class Faults:
     def _word(self, thread: Thread, va: int) -> int | None:
         try:
             raw = thread.memory.read(thread.cpu, va, 4)
-        except CallError:
+        except (CallError, NoMemory):
             return None
         return int.from_bytes(raw, "big" if self.system.kernel.big_endian else "little")

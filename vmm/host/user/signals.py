@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import TYPE_CHECKING
 
+from vmm.host.kernel.memory import NoMemory
 from vmm.host.user.abi import A0, RA, SP, T9, Abi
 from vmm.host.user.numbers import CallError, Errno, Sa, Si, Sig
 from vmm.host.user.processes import Ended, Process
@@ -81,6 +82,11 @@ class Signals:
         """Is there something to do before the thread goes on?"""
         return thread.killed or thread.process.ending is not None or self._next(thread) is not None
 
+    def is_fatal(self, thread: Thread) -> bool:
+        """Will the thread never go on in user mode?  Then it waits for nothing any more."""
+        return thread.killed or thread.process.ending is not None or any(
+            info.number == Sig.KILL for info in (*thread.pending, *thread.process.pending))
+
     def _next(self, thread: Thread) -> Info | None:
         for queue in (thread.pending, thread.process.pending):
             for info in queue:
@@ -109,7 +115,7 @@ class Signals:
             raise Gone
         try:
             self._call(thread, info, action)
-        except CallError:                                  # there is no stack for the handler
+        except (CallError, NoMemory):                      # there is no stack for the handler
             why = f"no stack for the handler of signal {info.number}"
             self.system.end_process(thread.process, Ended(signal=Sig.SEGV, detail=why))
             raise Gone from None

@@ -13,6 +13,7 @@ from typing import Literal
 from vmm.arch.rows import RELEASE_6
 from vmm.errors import ConfigError
 from vmm.host.kernel.kernel import Kernel
+from vmm.host.kernel.memory import NoMemory
 from vmm.host.kernel.tasks import Interrupted
 from vmm.host.user.abi import Abi
 from vmm.host.user.calls.table import TABLE, Calls
@@ -25,7 +26,7 @@ from vmm.host.user.processes import Ended, Process
 from vmm.host.user.program import Program
 from vmm.host.user.signals import IGNORE, Signals
 from vmm.host.user.start import Trampoline, build_stack, load
-from vmm.host.user.threads import Steps, Thread
+from vmm.host.user.threads import Gone, Steps, Thread
 
 FIRST_PID = 3                                               # 1 is the kernel's own; a debugger's 2 is a virtual machine
 EPOCH_NS = 1_700_000_000_000_000_000
@@ -61,7 +62,11 @@ class UserSystem:
               affinity: frozenset[int] | None = None) -> Process:
         """A process of this program, with nobody's child."""
         self.check(program)
-        memory = self._loaded(program)
+        try:
+            memory = self._loaded(program, 0)
+        except CallError:
+            raise ConfigError(f"{program.path}: it is linked at addresses that user programs do not have; "
+                              "link it as a Linux program") from None
         process = Process(self._new_id(), program, memory)
         self.live[process.pid] = process
         self.first = self.first or process
@@ -104,13 +109,13 @@ class UserSystem:
         if program.big_endian != self.kernel.big_endian:
             raise ConfigError(f"{program.path}: its byte order is not the machine's; build it for the other one")
 
-    def _loaded(self, program: Program) -> Memory:
+    def _loaded(self, program: Program, cpu: int) -> Memory:
         memory = Memory(self.kernel, self.frames, self.counts, min(program.abi.top, self._top))
         try:
             load(memory, program, self._trampoline(program.abi))
         except CallError:
-            raise ConfigError(f"{program.path}: it is linked at addresses that user programs do not have; "
-                              "link it as a Linux program") from None
+            memory.free(cpu)
+            raise
         return memory
 
     @property
@@ -136,9 +141,13 @@ class UserSystem:
         if program.bits > 8 * self.kernel.word or program.big_endian != self.kernel.big_endian:
             raise CallError(Errno.ENOEXEC)
         process = thread.process
-        yield from self._without_others(thread)
-        memory, old = self._loaded(program), process.memory
-        stack = build_stack(memory, thread.cpu, program, arguments, environment, self._seed, self._hwcap)
+        memory, old = self._loaded(program, thread.cpu), process.memory
+        try:
+            stack = build_stack(memory, thread.cpu, program, arguments, environment, self._seed, self._hwcap)
+            yield from self._without_others(thread)
+        except (CallError, NoMemory, Gone):
+            memory.free(thread.cpu)
+            raise
         thread.fpu.lose(thread.core, thread.registers)
         process.program, process.memory = program, memory
         process.actions = {number: action for number, action in process.actions.items() if action.handler == IGNORE}
@@ -150,7 +159,10 @@ class UserSystem:
         self.on_exec(thread)
 
     def _without_others(self, thread: Thread) -> Steps:
+        """The others end.  Of two that want this at once, one was first."""
         process = thread.process
+        if self.signals.is_fatal(thread):
+            raise Gone
         for other in list(process.threads.values()):
             if other is not thread:
                 other.killed = True
@@ -186,22 +198,24 @@ class UserSystem:
         tid = self._new_id()
         memory = parent.memory if flags & Clone.VM else parent.memory.fork(parent.cpu)
         process = parent.process
+        if not flags & Clone.THREAD:
+            process = Process(tid, process.program, memory, process, actions=dict(process.actions),
+                              borrows=bool(flags & Clone.VFORK))
+        try:
+            child = self._new_thread(process, parent.task.affinity, tid)
+        except NoMemory:
+            if not flags & Clone.VM:
+                memory.free(parent.cpu)
+            raise
         if flags & Clone.VM:
             memory.mm.users += 1
-        if not flags & Clone.THREAD:
-            process = self._new_process(tid, parent.process, memory, vfork=bool(flags & Clone.VFORK))
-        child = self._new_thread(process, parent.task.affinity, tid)
         child.continue_as(parent, stack, tls if flags & Clone.SETTLS else parent.tls)
         self.counts["threads" if flags & Clone.THREAD else "forks"] += 1
         if not flags & Clone.THREAD:
+            parent.process.children.append(process)
+            self.live[tid] = process
             self.on_fork(parent, child)
         return child
-
-    def _new_process(self, pid: int, parent: Process, memory: Memory, *, vfork: bool) -> Process:
-        process = Process(pid, parent.program, memory, parent, actions=dict(parent.actions), borrows=vfork)
-        parent.children.append(process)
-        self.live[pid] = process
-        return process
 
     def note_status(self, thread: Thread, status: int) -> None:
         """exit: of the process, if nothing else ends that."""
@@ -233,7 +247,7 @@ class UserSystem:
     def _tell_joiners(self, thread: Thread) -> None:
         try:
             thread.write_word(thread.clear_tid, 0)
-        except CallError:
+        except (CallError, NoMemory):
             return
         self.futexes.wake(thread, thread.clear_tid, 1)
 

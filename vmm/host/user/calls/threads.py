@@ -22,7 +22,7 @@ def clone(thread: Thread, flags: int, stack: int, parent_tid: int, tls: int, chi
         child.memory.write(thread.cpu, child_tid, child.tid.to_bytes(4, thread.order))
     if asked & Clone.CHILD_CLEARTID:
         child.clear_tid = child_tid
-    while child.process.borrows:
+    while child.process.borrows and not thread.system.signals.is_fatal(thread):
         thread.process.waiting.append(thread)
         yield from thread.sleep()
     return child.tid
