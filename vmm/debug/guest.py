@@ -12,7 +12,6 @@ from collections.abc import Callable
 from vmm.arch.cp0.fields import Register, sign_extended
 from vmm.arch.cp0.registers import EPC, Cause, Count, GTOffset, GuestCtl0, GuestCtl1, Status
 from vmm.arch.exceptions import ExcCode, GExcCode
-from vmm.arch.privileged.msa import MSACSR_WRITABLE
 from vmm.arch.state import GUEST_FILE, ROOT_FILE
 from vmm.debug.host import CpuFpu, core_register, set_core_register
 from vmm.debug.layout import Kind, Row, layout
@@ -166,7 +165,7 @@ class SavedFpu(FpuView):
 
     @msacsr.setter
     def msacsr(self, value: int) -> None:
-        self._held.msacsr = value & MSACSR_WRITABLE
+        self._held.msacsr = value
 
     @property
     def fcsr(self) -> int:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from vmm.arch.cp0.fields import Register, sign_extended
 from vmm.arch.cp0.registers import BadInstr, BadInstrP, BadVAddr, Cause, EntryLo0, EntryLo1, Status
 from vmm.arch.privileged import cp0, timer
-from vmm.arch.privileged.msa import MSACSR_WRITABLE
 from vmm.arch.state import ROOT_FILE
 from vmm.debug.layout import Kind, Row, layout
 from vmm.debug.snapshot import Snapshot
@@ -89,7 +88,7 @@ class CpuFpu(FpuView):
 
     @msacsr.setter
     def msacsr(self, value: int) -> None:
-        self.core.msacsr = value & MSACSR_WRITABLE
+        self.core.msacsr = value
 
     @property
     def fcsr(self) -> int:
@@ -97,7 +96,7 @@ class CpuFpu(FpuView):
 
     @fcsr.setter
     def fcsr(self, value: int) -> None:
-        self.core.fcsr = value & self.core.fcsr_writable | self.core.fcsr & ~self.core.fcsr_writable
+        self.core.fcsr = value
         self._cpu.refresh_mode()                               # what the host's own arithmetic may do has changed
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from vmm.arch.cp0.fields import Register, sign_extended
 from vmm.arch.cp0.registers import EPC, BadVAddr, Cause, Status
 from vmm.arch.privileged.mode import USER
-from vmm.arch.privileged.msa import MSACSR_WRITABLE
 from vmm.debug.host import CpuFpu, core_register, set_core_register
 from vmm.debug.layout import Kind, Row, layout
 from vmm.debug.view import LOW, FpuView, Locate, View
@@ -191,7 +190,7 @@ class KeptFpu(FpuView):
 
     @msacsr.setter
     def msacsr(self, value: int) -> None:
-        self._held.msacsr = value & MSACSR_WRITABLE
+        self._held.msacsr = value
 
     @property
     def fcsr(self) -> int:
@@ -199,4 +198,4 @@ class KeptFpu(FpuView):
 
     @fcsr.setter
     def fcsr(self, value: int) -> None:
-        self._held.fcsr = value & self.core.fcsr_writable
+        self._held.fcsr = value

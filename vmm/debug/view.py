@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from vmm.arch.cp0.fields import Register, sign_extended
+from vmm.arch.privileged.msa import MSACSR_WRITABLE
 from vmm.debug.addresses import forms
 from vmm.debug.layout import FCSR, FIR, FIRST_FPR, FIRST_VECTOR, MSACSR, MSAIR, Kind, Row
 from vmm.debug.snapshot import PAGE
@@ -70,8 +71,11 @@ class FpuView(ABC):
         if number in (FIR, MSAIR):
             raise TargetError(f"{CONTROL[number]}: the unit's identification cannot be written")
         n = number - FIRST_FPR
-        if number in CONTROL:
-            setattr(self, CONTROL[number], value)
+        if number == FCSR:
+            fixed = self.fcsr & ~self.core.fcsr_writable
+            self.fcsr = value & self.core.fcsr_writable | fixed
+        elif number == MSACSR:
+            self.msacsr = value & MSACSR_WRITABLE
         elif number >= FIRST_VECTOR:
             self.set_vector(number - FIRST_VECTOR, value)
         elif self.paired and n % 2:

@@ -187,6 +187,8 @@ def test_floating_point_registers_are_the_cpus_and_an_odd_one_is_half_of_an_even
     assert bare.read_register(HOST, 38 + 4) == (0xAABB_CCDD_5566_7788).to_bytes(8, "little")
     bare.write_register(HOST, 70, (3).to_bytes(4, "little"))
     assert cpu.state.fcsr & 3 == 3
+    bare.write_register(HOST, 70, (0xFFFF_FFFF).to_bytes(4, "little"))
+    assert cpu.state.fcsr == cpu.state.fcsr_writable
     with pytest.raises(TargetError, match="fir"):
         bare.write_register(HOST, 71, bytes(4))
 
@@ -197,6 +199,8 @@ def test_a_guests_floating_point_registers_are_found_where_they_are(te: DebugTar
     te.write_register(guest, 38 + 6, (0x0102_0304_0506_0708).to_bytes(8, "little"))
     assert vcpu.fpu.vectors[6] == 0x0102_0304_0506_0708
     assert te.read_register(guest, 38 + 6) == (0x0102_0304_0506_0708).to_bytes(8, "little")
+    te.write_register(guest, 70, (0xFFFF_FFFF).to_bytes(4, "little"))
+    assert vcpu.fpu.fcr31 == te.system.machine.cpus[0].state.fcsr_writable     # as CTC1 would have it
 
 
 def test_a_guests_breakpoint_does_not_stop_the_host_at_that_address(te: DebugTarget) -> None:
