@@ -102,3 +102,14 @@ def test_an_address_is_explained_where_a_run_stands() -> None:
 def test_what_cannot_be_explained(arguments: tuple[str, ...], complaint: str) -> None:
     ran = vmm("explain", "0x80100000", *arguments)
     assert (ran.status, ran.err) == (125, "vmm: " + complaint)
+
+
+def test_a_32_bit_core_has_no_longer_addresses() -> None:
+    """But 0x80100000 is 0xffffffff80100000 there, and either may be asked for."""
+    short, long = (vmm("explain", address, "--cpu", "P5600") for address in ("0x80100000", "0xffffffff80100000"))
+    assert short.out.splitlines()[2:] == long.out.splitlines()[2:]
+    for address in ("0x180100000", "0x1ffff0000000000", "0xffffffff00000000"):
+        ran = vmm("explain", address, "--cpu", "P5600")
+        assert (ran.status, ran.out) == (125, "")
+        assert ran.err.startswith(f"vmm: {address}: the core P5600 has addresses of 32 bits;") and ran.err.count("\n") == 1
+    assert vmm("explain", "0x180100000", "--cpu", "MIPS64R5-generic").status == 0

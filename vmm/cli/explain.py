@@ -4,6 +4,7 @@ from __future__ import annotations
 from argparse import Namespace
 from contextlib import closing
 
+from vmm.arch.models import CpuModel
 from vmm.cli.choose import request_from
 from vmm.cli.loop import Outcome, listening
 from vmm.cli.options import NOT_EXPLAINED, RUN
@@ -33,11 +34,19 @@ def _check(outcome: Outcome) -> None:
         raise ConfigError(f"explain: the run ended before its limit: {outcome.text}; give a limit that comes earlier")
 
 
+def _check_width(address: int, cpu: CpuModel) -> None:
+    """On a 32-bit core an address may be given sign-extended, too, as it is kept."""
+    if cpu.bits == 32 and address >> 31 not in (0, 1, (1 << 33) - 1):
+        raise ConfigError(f"{address:#x}: the core {cpu.name} has addresses of 32 bits; give one of these, or "
+                          "a 64-bit --cpu")
+
+
 def _explained(system: System, options: Namespace) -> str:
     from vmm.debug.explain import ACCESSES, explain  # costs a moment, which other verbs need not spend
     from vmm.debug.worlds import Worlds, cpu_thread, vcpu_thread
     from vmm.gdbstub.target import TargetError
 
+    _check_width(options.ADDRESS, system.request.cpu)
     worlds, number = Worlds(system), options.cpu_number
     thread = cpu_thread(number) if options.host or not worlds.guests else vcpu_thread(number)
     try:
