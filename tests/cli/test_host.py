@@ -70,6 +70,8 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "little":    (["-m", "16K", "{sum-o32}"], "host memory"),
     "cpus":      (["--host-cpus", "65", "{sum-o32}"], "64"),
     "quantum":   (["--quantum", "5", "{sum-o32}"], "--quantum 5"),
+    "long":      (["{sum-o32}", *["argument"] * 13_000], "longer than the 96K"),
+    "twice":     (["--exec", "{sum-o32}", "--exec", "{family-n64r6}", "{sum-o32}"], "choose I6500"),
 }
 # fmt: on
 

@@ -43,6 +43,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "many-pages":     (["shootdown", "--pages", "5000"], "1 to 4096"),
     "no-pages":       (["shootdown", "--pages", "0"], "above 0"),
     "no-suffix":      (["shootdown", "-o", "plot"], "ends in .svg or .png"),
+    "no-file":        (["shootdown", "-o", "folder.svg"], "-o folder.svg: is a folder"),
     "no-folder":      (["shootdown", "-o", "none/plot.svg"], "no folder none"),
 }
 
@@ -50,5 +51,6 @@ REFUSED: dict[str, tuple[list[str], str]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_bad_options_are_refused_before_anything_runs(name: str, workplace: Path) -> None:
     arguments, said = REFUSED[name]
+    (workplace / "folder.svg").mkdir()
     assert said in refused(vmm("lab", *arguments))
-    assert not list(workplace.iterdir())
+    assert [file.name for file in workplace.iterdir()] == ["folder.svg"]

@@ -114,8 +114,9 @@ def _system(options: Namespace, images: list[Image], said: bytearray) -> UserSys
         out.flush()
 
     system = UserSystem(kernel, [program_of(image) for image in images], say, given, options.seed)
-    for image, program in zip(images, system.programs.values(), strict=False):
+    for image in images:
         _cpu(image, cpu.name)
+    for program in system.programs.values():
         system.check(program)
     return system
 
@@ -141,7 +142,7 @@ def _run(system: UserSystem, options: Namespace) -> Outcome:
     machine, started, pace = system.kernel.machine, time.monotonic(), Pace(FIRST_SLICE[options.engine])
     with listening(heard):
         while not system.finished:
-            executed, before = machine_retired(system), time.monotonic()
+            executed, before = machine.retired, time.monotonic()
             if early := _early(options, heard, executed, before - started):
                 return early
             slice_ticks = pace.ticks
@@ -173,7 +174,7 @@ def _debugged(system: UserSystem, images: list[Image], options: Namespace, liste
     started = time.monotonic()
     with listening(heard), serving(Userland(system, images), listener, hold=options.hold) as server:
         while not server.done:
-            if early := _early(options, heard, machine_retired(system), time.monotonic() - started):
+            if early := _early(options, heard, system.kernel.machine.retired, time.monotonic() - started):
                 return early
             if server.idle:
                 select.select(server.sockets(), [], [], WAIT_SECONDS)
@@ -188,16 +189,12 @@ def _ended(system: UserSystem) -> Outcome:
     return Outcome(ended.shell_status, "signal" if ended.signal else "exit", str(ended))
 
 
-def machine_retired(system: UserSystem) -> int:
-    return sum(cpu.retired for cpu in system.kernel.machine.cpus)
-
-
 def figures(system: UserSystem) -> dict[str, object]:
     kernel = system.kernel
     ticks = max(cpu.ticks for cpu in kernel.machine.cpus)
     return {
         "cpu": kernel.model.name, "host_cpus": len(kernel.cpus), "ids": "MMIDs" if kernel.mmid_bits else "ASIDs",
-        "retired": machine_retired(system), "ticks": ticks, "ns": ticks * kernel.ns_per_tick,
+        "retired": system.kernel.machine.retired, "ticks": ticks, "ns": ticks * kernel.ns_per_tick,
         "calls": dict(sorted(system.calls.counts.items())), "unknown": dict(sorted(system.calls.unknown.items())),
         "memory": dict(sorted(system.counts.items())), "mmu": dict(sorted(kernel.mmu_counts.items())),
     }

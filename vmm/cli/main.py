@@ -114,7 +114,16 @@ def abandon_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def stand_in_streams() -> None:
+    """Standard output and error that whoever started us has closed lead nowhere; else the next file would have their
+    numbers."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
+    stand_in_streams()
     try:
         status = dispatch(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
@@ -125,6 +134,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:                                 # the reader of a listing has seen enough
         abandon_stdout()
         return 0
+    except OSError as error:
+        if error.filename is not None:                      # of a file; who opens one tells the user, so this is ours
+            raise
+        abandon_stdout()
+        complain(f"standard output cannot be written: {error.strerror}; send it elsewhere")
+        return MISTAKE
     except MemoryError:
         complain("the host has too little free memory for this guest; give it less with -m")
         return MISTAKE

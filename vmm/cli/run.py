@@ -85,7 +85,7 @@ def _report(options: Namespace, run: Run, outcome: Outcome) -> None:
             print(as_json(figures(run.system), outcome, bytes(run.said), options.stats), flush=True)
         elif options.stats or options.IMAGE is None:
             print(table(figures(run.system), outcome), flush=True)
-    except OSError:
+    except BrokenPipeError:
         abandon_stdout()
 
 

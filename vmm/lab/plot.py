@@ -4,6 +4,7 @@ Invariant: the same measurements give the same bytes with the same matplotlib: n
 """
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,8 @@ def check(path: str) -> None:
         raise ConfigError(f"-o {path}: a plot is a file that ends in {' or '.join(METADATA)}")
     if not Path(path).parent.is_dir():
         raise ConfigError(f"-o {path}: there is no folder {Path(path).parent}; choose another file")
+    if Path(path).is_dir() or not os.access(path if os.path.exists(path) else Path(path).parent, os.W_OK):
+        raise ConfigError(f"-o {path}: is a folder, or may not be written; choose another file")
     try:
         import matplotlib  # noqa: F401
     except ImportError:

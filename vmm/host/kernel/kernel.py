@@ -90,6 +90,8 @@ class Machine(Protocol):
     def ns_per_tick(self) -> int: ...
     @property
     def topology(self) -> Any: ...  # which CPUs are siblings
+    @property
+    def retired(self) -> int: ...
 
 
 class Kernel:

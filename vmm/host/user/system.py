@@ -25,7 +25,7 @@ from vmm.host.user.numbers import CallError, Clone, Errno, Sig
 from vmm.host.user.processes import Ended, Process
 from vmm.host.user.program import Program
 from vmm.host.user.signals import IGNORE, Signals
-from vmm.host.user.start import Trampoline, build_stack, load
+from vmm.host.user.start import ARGUMENTS_LIMIT, Trampoline, build_stack, load
 from vmm.host.user.threads import Gone, Steps, Thread
 
 FIRST_PID = 3                                               # 1 is the kernel's own; a debugger's 2 is a virtual machine
@@ -71,7 +71,11 @@ class UserSystem:
         self.live[process.pid] = process
         self.first = self.first or process
         thread = self._new_thread(process, affinity, process.pid)
-        stack = build_stack(memory, 0, program, arguments, environment, self._seed, self._hwcap)
+        try:
+            stack = build_stack(memory, 0, program, arguments, environment, self._seed, self._hwcap)
+        except CallError:
+            raise ConfigError(f"{program.path}: its arguments and environment are longer than the {ARGUMENTS_LIMIT >> 10}K "
+                              "that a program may be given; give less") from None
         thread.start_at(program.entry, stack)
         return process
 
