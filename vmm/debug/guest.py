@@ -76,7 +76,7 @@ class GuestView(View):
         return None
 
     def _label(self, name: str) -> int:
-        return self.system.kernel.symbols[f"{self.system.vm.name}vcpu{self.vcpu.number}_{name}"]
+        return self.system.kernel.text.symbols[f"{self.system.vm.name}vcpu{self.vcpu.number}_{name}"]
 
     def set_core(self, row: Row, value: int) -> None:
         vcpu, cpu = self.vcpu, self.cpu

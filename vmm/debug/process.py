@@ -49,7 +49,7 @@ class ProcessView(View):
     @property
     def _entering(self) -> Cpu | None:
         """The CPU that has taken an exception from it and has not saved all of its registers."""
-        task, symbols = self.thread.task, self.thread.kernel.symbols
+        task, symbols = self.thread.task, self.thread.kernel.text.symbols
         if task.cpu is None or self.cpu is not None:
             return None
         cpu = self.machine.cpus[task.cpu]

@@ -11,6 +11,6 @@ from vmm.host.kernel.kernel import Kernel
 def host_code(kernel: Kernel) -> bytes:
     order: Literal["big", "little"] = "big" if kernel.big_endian else "little"
     segments = [Segment(code.address, b"".join(word.to_bytes(4, order) for word in code.words), 4 * len(code.words))
-                for code in kernel.code]
-    return executable(segments, entry=kernel.code[0].address, symbols=kernel.symbols, bits=kernel.model.bits,
+                for code in kernel.text.code]
+    return executable(segments, entry=kernel.text.code[0].address, symbols=kernel.text.symbols, bits=kernel.model.bits,
                       big_endian=kernel.big_endian, release=2 if kernel.model.release < 6 else 6)

@@ -183,8 +183,8 @@ class Vm:
         block, commpage = kernel.alloc_small(layout.size), kernel.pages.alloc()
         vcpu = Vcpu(number, kernel.ram, block, commpage, word=kernel.word, big_endian=kernel.big_endian)
         ebase = kernel_address(kernel.pages.alloc(-(-BLOCK_BYTES // kernel.pages.page_size)))
-        plan = replace(kernel.plan, vz=self.backend.vz)
-        code = kernel.place(SwitchCode(plan, layout, ebase).emit(), f"{self.name}vcpu{number}_")
+        plan = replace(kernel.text.plan, vz=self.backend.vz)
+        code = kernel.text.place(SwitchCode(plan, layout, ebase).emit(), f"{self.name}vcpu{number}_")
         vcpu.guest_ebase = ebase
         vcpu.gpa_mm = kernel_address(self.gpa_mm.address)
         vcpu.cop0_address = kernel_address(commpage)

@@ -95,6 +95,6 @@ def _ids(kernel: Kernel) -> str:
 def _return_length(kernel: Kernel) -> int:
     """Instructions from the door in the kernel's entry to the task that was interrupted."""
     name = "ret_from_exception"
-    code = next(code for code in kernel.code if name in code.symbols)
+    code = next(code for code in kernel.text.code if name in code.symbols)
     start = (code.symbols[name] - code.address) // 4
     return code.lines.index("eret", start) + 1 - start

@@ -323,7 +323,7 @@ def test_a_host_that_the_debugger_broke_ends_as_its_own_panic(te: DebugTarget) -
     run(te, BOTH)
     te.remove_breakpoint(BreakKind.SOFTWARE, address(te, "check_memory"), 4, 2)
     kernel = te.system.kernel       # type: ignore[attr-defined]
-    te.write_memory(HOST, kernel.symbols["vcpu0_call_handle_exit"], (0x0000_000D).to_bytes(4, "little"))
+    te.write_memory(HOST, kernel.text.symbols["vcpu0_call_handle_exit"], (0x0000_000D).to_bytes(4, "little"))
     assert run(te, BOTH) == Stopped(GUEST, SIGABRT)
     assert "the host kernel cannot go on after the debugger's changes" in te.console_output()
     assert run(te, BOTH) == Exited(2, 1)

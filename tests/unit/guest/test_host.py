@@ -128,7 +128,7 @@ def test_a_guest_that_is_over_executes_nothing_more_and_the_other_goes_on() -> N
 def test_guests_of_a_host_have_names_of_their_own() -> None:
     watched = Watched(("vz", "te"), "P5600")
     assert [guest.threads[0].name for guest in watched.guests] == ["vcpu0", "vm1_vcpu0"]
-    assert {"vcpu0_vcpu_run", "vm1_vcpu0_vcpu_run"} <= set(watched.host.kernel.symbols)
+    assert {"vcpu0_vcpu_run", "vm1_vcpu0_vcpu_run"} <= set(watched.host.kernel.text.symbols)
 
 
 @pytest.mark.parametrize("other, message", [

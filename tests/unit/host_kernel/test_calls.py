@@ -38,7 +38,7 @@ def spin_on(kernel: Kernel, *cpus: int) -> None:
     code = Assembly(kernel_address(kernel.pages.alloc()), kernel.word)
     code.label("again")
     code.emit("addiu $8, $8, 1", "b again", "nop")
-    start = kernel.place(code, "spin_").address
+    start = kernel.text.place(code, "spin_").address
 
     def body(task: Task) -> Body:
         pc = start

@@ -5,9 +5,10 @@ import pytest
 
 from vmm.arch.cp0.registers import Status
 from vmm.arch.models import MODELS
-from vmm.host.kernel.kernel import KERNEL_SP, Kernel
+from vmm.host.kernel.kernel import Kernel
 from vmm.host.kernel.layout import ThreadInfo
 from vmm.host.kernel.tasks import Body, Resched, Sleep, Task
+from vmm.host.kernel.text import KERNEL_SP
 from vmm.host.machine import Machine
 
 KEPT = (*range(16, 24), 30)
@@ -56,7 +57,7 @@ def test_what_is_kept_fits_below_the_stack() -> None:
 def test_a_breakpoint_in_the_switch_does_not_stop_it() -> None:
     """There is no task to stop in."""
     kernel = Kernel(Machine(MODELS["P5600"], 1, 1 << 20), page_shift=12)
-    kernel.machine.cpus[0].set_breaks([kernel.symbols["resume"] + 8])
+    kernel.machine.cpus[0].set_breaks([kernel.text.symbols["resume"] + 8])
 
     def body(task: Task) -> Body:
         yield Sleep(5000)

@@ -80,8 +80,8 @@ def test_a_listing_shows_labels_and_an_overrun_is_refused() -> None:
 @pytest.mark.parametrize("model", ["24Kf", "P5600", "5KEf", "MIPS64R5-generic"])
 def test_generated_helpers_and_vectors_are_in_ram_with_their_names(model: str) -> None:
     kernel = Kernel(Machine(MODELS[model], 1, 1 << 20, engine="reference"))
-    assert kernel.symbols["host_general"] & 0xFFFFFFFF == 0x80000180
-    word = kernel.ram.load(physical_address(kernel.symbols["host_general_of_kernel"]), 4)
+    assert kernel.text.symbols["host_general"] & 0xFFFFFFFF == 0x80000180
+    word = kernel.ram.load(physical_address(kernel.text.symbols["host_general_of_kernel"]), 4)
     assert word == assemble_line("sdbbp 0x80003", 0, rows=MNEMONICS)
     assert kernel.cpus[0].root[EBase] & 0xFFFFF000 == 0x80000000
     assert kernel.cpus[0].root[Status] & Status.IM.mask

@@ -132,7 +132,7 @@ def test_a_refill_that_a_flush_comes_to_begins_again() -> None:
     host.run(20_000)
     core, memory = kernel.machine.cpus[1], spinning.memory
     kernel.tlbs[1].flush_all()
-    while core.pc != kernel.symbols["host_xtlb_refill_write"]:
+    while core.pc != kernel.text.symbols["host_xtlb_refill_write"]:
         core.step()
     old = memory.mm.table.get(DATA)
     memory.mm.table.put(DATA, old ^ pfn_of(old) | host.frames.alloc(word(77)))

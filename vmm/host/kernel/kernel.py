@@ -1,8 +1,7 @@
-"""The host kernel: boots the CPUs, owns memory and tasks, and places the code that runs where C is not enough.
+"""The host kernel: boots the CPUs, owns memory and tasks, and flushes.
 
-Low memory: the exception vectors at 0 (``traps``), the few helpers that generated code calls, where each CPU finds its page
-directory and its stack, and the rest of the vectors' code.  Invariant: everything the MIPS code reads is in simulated RAM;
-everything else is here.  (rows HM-5, HM-52, EN-1..EN-3, VZ-4; mips.md 5.2)
+Invariant: everything that MIPS code reads is in simulated RAM, the code itself too (``text``); everything else is here.
+(rows HM-5, HM-52; mips.md 5.2)
 """
 from __future__ import annotations
 
@@ -24,19 +23,15 @@ from vmm.arch.cp0.registers import (
     Count,
     EBase,
     EntryHi,
-    GuestCtl1,
     HWREna,
     PageGrain,
     PageMask,
     Status,
     Wired,
 )
-from vmm.arch.insns import ROWS
 from vmm.arch.models import CpuModel
-from vmm.arch.rows import available
-from vmm.arch.text import Mnemonics, assemble_line
 from vmm.engine.cpu import TlbEntry
-from vmm.host.kernel.asids import ASID_MASK, AsidContexts
+from vmm.host.kernel.asids import AsidContexts
 from vmm.host.kernel.calls import CrossCall
 from vmm.host.kernel.contexts import Mm, SteppedContexts, mm_bytes
 from vmm.host.kernel.costs import FREE, Costs
@@ -48,31 +43,23 @@ from vmm.host.kernel.layout import (
     KSCRATCH,
     PAGE_GRAIN_RIXI,
     TI_CPU,
-    CodePlan,
-    Door,
     HostFeatures,
     ThreadInfo,
     read_features,
 )
-from vmm.host.kernel.memory import CKSEG0, NoMemory, PageAllocator, kernel_address, physical_address
+from vmm.host.kernel.memory import NoMemory, PageAllocator, kernel_address, physical_address
 from vmm.host.kernel.mmids import MmidContexts
 from vmm.host.kernel.mmu import KernelMmu, probe_mmids
 from vmm.host.kernel.pagetable import Geometry, InvalidTables, PageTable, Pte, entry_lo
 from vmm.host.kernel.refill import POINTER_SHIFT
 from vmm.host.kernel.scheduler import IPI_LINE, TIMER_LINE, Scheduler
 from vmm.host.kernel.steps import Call, Program, Step, drain
-from vmm.host.kernel.switch import Switch, emit_resume
+from vmm.host.kernel.switch import Switch
 from vmm.host.kernel.tasks import Body, Task, Wait, Want
+from vmm.host.kernel.text import PGD_CURRENT, RESERVED, KernelText
 from vmm.host.kernel.tlb import HostTlb
-from vmm.host.kernel.traps import emit_entry, emit_vectors
-from vmm.host.kernel.uasm import Assembly, Code
 from vmm.host.machine.turns import QUANTUM_TICKS
 
-HELPERS = 0x400
-PGD_CURRENT = 0x800
-KERNEL_SP = 0xA00
-ENTRY = 0xC00
-RESERVED = 0x1000
 RA, SP, GP, V0, A0, A1 = 31, 29, 28, 2, 4, 5
 CACHED_COHERENCY = 3
 
@@ -110,8 +97,6 @@ class Kernel:
         self.geometry = Geometry(page_shift, self.word)
         self.pages = PageAllocator(self.ram, machine.ram.size, page_shift, RESERVED)
         self.invalid = InvalidTables(self.pages, self.geometry)
-        self._mnemonics = Mnemonics(available(ROWS, release=self.model.release, bits=self.model.bits,
-                                              ases=self.model.ases))
         self._slab: list[int] = [0, 0]  # next free byte, end
         self._dead_mms: list[Mm] = []
         self.mmid_bits = probe_mmids(self.cpus, wanted=mmids, word=self.word)
@@ -124,14 +109,11 @@ class Kernel:
             else AsidContexts(self.mmus))
         self._open_calls: list[list[CrossCall]] = [[] for _ in self.cpus]
         self.flusher = Flusher(self.contexts, self.mmus, page_shift)
-        self.symbols: dict[str, int] = {}
-        self.code: list[Code] = []
-        self.plan = self._place_helpers()
-        self._place_vectors()
+        self.text = KernelText(self.ram, self.model, self.features, self.geometry, big_endian=self.big_endian)
         self.scheduler = Scheduler(self.cpus, self.ns_per_tick, is_budget=is_stop("BUDGET", "IDLE"),
                                    is_debug=is_stop("BREAK", "WATCH", "STEP"), quantum=quantum, seed=seed,
                                    slice_ticks=slice_ticks, migrate=migrate)
-        self.switch = Switch(self.cpus, self.ram, self.word, self.symbols["resume"], self.symbols["switched"],
+        self.switch = Switch(self.cpus, self.ram, self.word, self.text.symbols["resume"], self.text.symbols["switched"],
                              [self.alloc_small(ThreadInfo(self.word).size) for _ in self.cpus])
         self.scheduler.switch_in, self.scheduler.switch_out = self._switch_in, self.switch.leave
         self.scheduler.gone = self._gone
@@ -196,19 +178,6 @@ class Kernel:
         for cpu in self.cpus:
             cpu.invalidate_for_all(va, how, mmid)
 
-    # Code
-
-    def place(self, assembly: Assembly, prefix: str = "") -> Code:
-        """Assemble into RAM; its labels become symbols of the host, under ``prefix``."""
-        code = assembly.finish(lambda line, pc, symbols: assemble_line(line, pc, rows=self._mnemonics,
-                                                                        symbols=symbols))
-        pa = physical_address(code.address)
-        for index, word in enumerate(code.words):
-            self.ram.store(pa + 4 * index, 4, word)
-        self.symbols.update({prefix + name: address for name, address in code.symbols.items()})
-        self.code.append(code)
-        return code
-
     # Tasks and calls
 
     def spawn(self, name: str, body: Callable[[Task], Body], affinity: frozenset[int] | None = None) -> Task:
@@ -216,7 +185,7 @@ class Kernel:
         page = self.pages.alloc()
         task = self.scheduler.spawn(name, _not_started(), kernel_address(page),
                                     kernel_address(page) + self.pages.page_size - 64, affinity)
-        self.switch.prepare(task, self.kernel_status, self.symbols["returned"])
+        self.switch.prepare(task, self.kernel_status, self.text.symbols["returned"])
         task.body = body(task)
         return task
 
@@ -234,7 +203,7 @@ class Kernel:
         _, cpu = self.cpu_of(task)
         cpu.gpr[A0], cpu.gpr[A1] = a0, a1
         cpu.gpr[SP], cpu.gpr[GP] = task.stack_top - CALL_FRAME, task.thread_info
-        cpu.gpr[RA] = self.symbols["returned"]
+        cpu.gpr[RA] = self.text.symbols["returned"]
         cpu.pc = address
 
     def flush(self, cpu: int, what: Flush, wanted: Wanted) -> None:
@@ -254,7 +223,7 @@ class Kernel:
         """An IPI would come to a CPU in its refill handler when that is over, and GINVT does not wait for it at all; here
         the handler begins again, so that no PTE that it has read outlives the flush."""
         for other, core in enumerate(self.cpus):
-            if other != cpu and core.pc in self._refill_code and core.root[Status] & Status.EXL.mask:
+            if other != cpu and core.pc in self.text.refill and core.root[Status] & Status.EXL.mask:
                 core.pc = core.root[EPC]
                 core.mtc0(Status, core.root[Status] & ~Status.EXL.mask)
 
@@ -326,44 +295,6 @@ class Kernel:
         register = next(r for r in KSCRATCH if r.number == pgd)
         return lambda value: self.cpus[number].mtc0(register, value)
 
-    def _place_helpers(self) -> CodePlan:
-        helpers = Assembly(CKSEG0 + HELPERS, self.word)
-        helpers.label("returned")
-        helpers.emit(f"sdbbp {int(Door.RETURNED)}", "b returned", "nop")
-        self._emit_setup_pgd(helpers)
-        code = self.place(helpers)
-        features = self.features
-        return CodePlan(
-            geometry=self.geometry, big_endian=self.big_endian, scratch=features.scratch, rixi=features.rixi,
-            ebase_gate=features.ebase_gate, has_bad_instr=features.bad_instr, has_bad_instr_p=features.bad_instr_p,
-            hwrena=self._hwrena(), host_ebase=CKSEG0, setup_pgd=code.symbols["setup_pgd"],
-            pgd_current=CKSEG0 + PGD_CURRENT, asid_mask=ASID_MASK, vz=features.vz,
-            guest_id=bool(self.model.write_mask(GuestCtl1)), hilo=features.hilo)
-
-    def _place_vectors(self) -> None:
-        entry = Assembly(CKSEG0 + ENTRY, self.word)
-        emit_entry(entry, self.plan, CKSEG0 + KERNEL_SP)
-        emit_resume(entry, self.plan, CKSEG0 + KERNEL_SP)
-        vectors = Assembly(CKSEG0, self.word)
-        emit_vectors(vectors, self.plan, self.place(entry).symbols["user_exception"])
-        self.place(vectors, "host_")
-        self._refill_code = range(self.symbols["host_tlb_refill"], self.symbols["host_general"])
-
-    def _emit_setup_pgd(self, asm: Assembly) -> None:
-        """setup_pgd(a0): the directory register, or this CPU's word of pgd_current; changes only AT and t2 ($10)."""
-        asm.label("setup_pgd")
-        if self.features.scratch.pgd is not None:
-            asm.to_cp0("$4", self.features.scratch.pgd)
-        else:
-            asm.emit(f"lw $1, {TI_CPU}($28)", f"sll $1, $1, {self.geometry.word_shift}", "lui $10, 0x8000")
-            asm.add("$1", "$1", "$10")
-            asm.store("$4", PGD_CURRENT, "$1")
-        asm.emit("ehb", "jr $31", "nop")
-
-    def _hwrena(self) -> int:
-        """User programs of the host may read everything that RDHWR offers."""
-        return self.model.write_mask(HWREna)
-
     @property
     def kernel_status(self) -> int:
         """Status while C runs."""
@@ -374,13 +305,13 @@ class Kernel:
         cpu = self.cpus[number]
         for register, value in (
             (Status, self.kernel_status),
-            (EBase, CKSEG0),
+            (EBase, self.text.plan.host_ebase),
             (Cause, Cause.IV.mask),
             (Config, cpu.root[Config] & ~Config.K0.mask | CACHED_COHERENCY << Config.K0.low),
             (Wired, 0),
             (PageMask, (1 << self.geometry.page_shift + 1) - 1 & ~0x1FFF),
             (PageGrain, PAGE_GRAIN_RIXI if self.features.rixi else 0),
-            (HWREna, self._hwrena()),
+            (HWREna, self.text.plan.hwrena),
             (EntryHi, 0),
             (Context, number * self.word << POINTER_SHIFT),
         ):
@@ -388,7 +319,7 @@ class Kernel:
         self._switch_ftlb_on(cpu)
         drain(self.flusher.starting(number))
         self.contexts.switch(number, self.init_mm)
-        cpu.pc = self.symbols["returned"]              # in C, with nothing called
+        cpu.pc = self.text.symbols["returned"]              # in C, with nothing called
 
     def _switch_ftlb_on(self, cpu: Cpu) -> None:
         """If there is one, for pages of the kernel's size; what is written to a register that is not there is lost."""

@@ -161,7 +161,7 @@ class Thread:
         try:
             yield from self._leave_kernel()
             core, frame = self.core, task.stack_top - self.registers.layout.size
-            core.pc, core.gpr[SP] = self.kernel.symbols["ret_from_exception"], frame
+            core.pc, core.gpr[SP] = self.kernel.text.symbols["ret_from_exception"], frame
             while True:
                 stop = yield Run()
                 self._check_door(stop)
