@@ -44,7 +44,15 @@ def test_json_and_stats_say_what_was_done(programs: dict[str, str]) -> None:
 
 def test_limits_end_a_run(programs: dict[str, str]) -> None:
     ran = vmm("host", "--max-insns", "5000", programs["sum-o32"])
-    assert ran.status == 124 and "--max-insns 5000" in ran.err
+    assert ran.status == 124 and "--max-insns 5000: 5,000 were executed" in ran.err
+
+
+@pytest.mark.parametrize(("cpus", "quantum", "most"), [(1, 50_000, 36), (2, 100, 2 * 100 + 2 * 36)])
+def test_what_has_begun_at_a_limit_ends(programs: dict[str, str], cpus: int, quantum: int, most: int) -> None:
+    """As the option's help says."""
+    options = "--max-insns", "1", "--host-cpus", str(cpus), "--quantum", str(quantum)
+    found = vmm("host", "--json", *options, programs["sum-o32"]).json
+    assert found["ending"]["cause"] == "max-insns" and 1 <= found["retired"] <= most
 
 
 def test_the_reference_engine_does_the_same(programs: dict[str, str]) -> None:

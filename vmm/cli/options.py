@@ -93,6 +93,9 @@ def pattern(text: str) -> re.Pattern[bytes]:
                                 "characters that you mean literally") from None
 
 
+AFTER_SO_MANY = ("after so many instructions, the host kernel's among them; what has begun goes on: a switch from "
+                 "task to task to its end, and with several CPUs their turns (--quantum)")
+
 # -- the rows ------------------------------------------------------------------------------------------------
 # fmt: off
 DEBUGGER = (
@@ -141,7 +144,7 @@ RUN = (
     Option("--serial",    str,      "stdio",  "where the console is: stdio, pty, file:FILE or tcp:HOST:PORT", "WHERE"),
     *DEBUGGER,
     Option("--until",     pattern,  None,     "end, with status 0, when a line of the console matches", "REGEX"),
-    Option("--max-insns", positive, None,     "end, with status 124, after so many instructions", "N"),
+    Option("--max-insns", positive, None,     f"end, with status 124, {AFTER_SO_MANY}", "N"),
     Option("--timeout",   seconds,  None,     "end, with status 124, after so many seconds of real time", "S"),
     Option("--realtime",  None,     False,    "let the guest's idle time take as long as it says, for people; else it is "
                                               "skipped"),
@@ -179,7 +182,7 @@ HOST = (
                                               "for each number; the same for the same", "N"),
     Option("-m --memory", str,      "64M",    "memory of the machine (default: 64M)", "SIZE"),
     *DEBUGGER,
-    Option("--max-insns", positive, None,     "end, with status 124, after so many instructions", "N"),
+    Option("--max-insns", positive, None,     f"end, with status 124, {AFTER_SO_MANY}", "N"),
     Option("--timeout",   seconds,  None,     "end, with status 124, after so many seconds of real time", "S"),
     Option("--stats",     None,     False,    "print instructions, system calls, faults and flushes at the end, on "
                                               "standard error"),

@@ -244,10 +244,6 @@ class Vcpu:
         self.intr = False  # the signal: somebody wants the vCPU out
         self.stats: Counter[str] = Counter()
 
-    @property
-    def host_bits(self) -> int:
-        return 8 * self.word
-
     def queue(self, priority: Priority) -> None:
         self.pending_exceptions |= 1 << priority
         self.pending_exceptions_clr &= ~(1 << priority)

@@ -53,7 +53,7 @@ class Sig(IntEnum):
 
 
 SIGNALS = 128
-"""Signals are 1 to 127; a set of them is 16 bytes."""
+"""They are 1 to 127; a set of them has a bit for each."""
 
 
 class Prot(IntFlag):

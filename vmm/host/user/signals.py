@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from vmm.host.kernel.memory import NoMemory
 from vmm.host.user.abi import A0, RA, SP, T9, Abi
-from vmm.host.user.numbers import CallError, Errno, Sa, Si, Sig
+from vmm.host.user.numbers import SIGNALS, CallError, Errno, Sa, Si, Sig
 from vmm.host.user.processes import Ended, Process
 from vmm.host.user.start import trampoline_address
 from vmm.host.user.threads import Gone, Thread
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEFAULT, IGNORE = 0, 1
 IGNORED = frozenset({Sig.CHLD, Sig.WINCH, Sig.URG, Sig.CONT, Sig.STOP, Sig.TSTP})
 """What a process that says nothing lets pass; there is no job control, so stops are among it."""
-INFO_BYTES, MASK_BYTES = 128, 16
+INFO_BYTES, MASK_BYTES = 128, SIGNALS // 8
 ARGUMENTS_BYTES = 24
 """Room for a handler's arguments at the frame's lower end, and padding."""
 UNBLOCKABLE = 1 << Sig.KILL - 1 | 1 << Sig.STOP - 1
@@ -227,6 +227,6 @@ def action_bytes(action: Action, abi: Abi, big_endian: bool) -> bytes:
 
 
 def check_number(number: int) -> int:
-    if not 1 <= number < 128:
+    if not 1 <= number < SIGNALS:
         raise CallError(Errno.EINVAL)
     return number
