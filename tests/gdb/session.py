@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from vmm.arch.models import find_model
+from vmm.cli.choose import make_host
 from vmm.cli.run import make_system
 from vmm.debug import DebugTarget, debug_target
 from vmm.gdbstub import Server, listen
@@ -26,6 +27,13 @@ def target(mode: bundled.Mode, cpu: str, image: Image | None = None, *, host_cpu
     guest = image or parse_image("kernel.elf", bundled.build(mode, big_endian, 12))
     request = Request(guest, mode, find_model(cpu), find_board("malta"), 32 << 20, host_cpus=host_cpus, cpus=cpus)
     return debug_target(make_system(request, MemoryConsole()))
+
+
+def several(*guests: tuple[bundled.Mode, Image | None], host_cpus: int = 2, migrate: int = 0) -> DebugTarget:
+    """Some guests on one host, a P5600; the bundled one where there is no image."""
+    requests = [Request(image or parse_image("kernel.elf", bundled.build(mode, False, 12)), mode, find_model("P5600"),
+                        find_board("malta"), 16 << 20, host_cpus=host_cpus, migrate=migrate) for mode, image in guests]
+    return debug_target(make_host([(request, MemoryConsole()) for request in requests]).guests[0])
 
 
 def run_gdb(debugged: DebugTarget, folder: Path, *commands: str, log: bool = False) -> str:

@@ -56,7 +56,7 @@ EXPECTED = [
     ("tlbwi",     "<write_tlb+4>:\tli"),
     ("branch",    "<rounds+8>:\tnop"),
     ("wait",      '(kernel, waiting)'),
-    ("monitor",   "monitor cp0 [host|guest [N]] [REGISTER...]"),
+    ("monitor",   "monitor cp0 [host|guest [N]|P.T] [REGISTER...]"),
     ("monitor",   "no exits: this machine has no hypervisor"),
     ("monitor",   "Status    12,0"),
     ("monitor",   "42000018  eret"),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from vmm.arch.cp0.fields import sign_extended
+from vmm.debug.worlds import vcpu_thread
 
 from . import programs
 from .session import by_heading, heading, run_gdb, target
@@ -30,8 +31,7 @@ def said(way: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """From the host into the guest and out again."""
     mode, cpu = WAYS[way]
     debugged = target(mode, cpu)        # type: ignore[arg-type]
-    entry = debugged.worlds.entry(0)
-    assert entry is not None
+    entry = debugged.worlds.entry(vcpu_thread(0))
     text = run_gdb(
         debugged, tmp_path_factory.mktemp("gdb"),
         heading("host"), f"hbreak *{entry:#x}", "continue", "x/i $pc", "info threads", "delete",

@@ -43,7 +43,7 @@ def _check_width(address: int, cpu: CpuModel) -> None:
 
 def _explained(system: System, options: Namespace) -> str:
     from vmm.debug.explain import ACCESSES, explain  # costs a moment, which other verbs need not spend
-    from vmm.debug.worlds import Worlds, cpu_thread, vcpu_thread
+    from vmm.debug.worlds import HOST, Worlds, cpu_thread, vcpu_thread
     from vmm.gdbstub.target import TargetError
 
     _check_width(options.ADDRESS, system.request.cpu)
@@ -52,6 +52,6 @@ def _explained(system: System, options: Namespace) -> str:
     try:
         view = worlds.view(thread)
     except TargetError:
-        count = len(worlds.hosts if options.host or not worlds.guests else worlds.guests)
+        count = len(worlds.hosts if thread.pid == HOST else worlds.guests)
         raise ConfigError(f"--cpu-number {number}: there are {count}; give 0 to {count - 1}") from None
     return explain(worlds, view, options.ADDRESS, ACCESSES[options.access])

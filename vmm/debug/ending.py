@@ -1,11 +1,10 @@
-"""The end of a guest as the debugger is told it: first that of the virtual machine, then that of the host.
+"""Ends as the debugger is told them: those of guests and of processes that somebody debugs, then that of the machine.
 
-A guest that cannot go on stops first, where it stands, so that somebody can look.  A process of the host's that somebody
-debugs is told of when it ends.
+A guest that cannot go on stops first, where it stands, so that somebody can look.
 """
 from __future__ import annotations
 
-from vmm.debug.worlds import GUEST, HOST, Worlds, cpu_thread, vcpu_thread
+from vmm.debug.worlds import HOST, Worlds, cpu_thread, vcpu_thread
 from vmm.gdbstub.target import Exited, Killed, StopEvent, Stopped
 from vmm.guest.system import Ending
 from vmm.host.user.processes import Process
@@ -15,9 +14,10 @@ SIGABRT = 6
 
 class Endings:
     def __init__(self, worlds: Worlds) -> None:
-        self._worlds, self._system = worlds, worlds.system
-        self.alive = [HOST, GUEST] if worlds.guests else [HOST]
-        self._shown = False
+        self._worlds = worlds
+        self.alive = [HOST, *worlds.vms]
+        """The machine, and its guests whose end was not told."""
+        self._shown: list[Ending] = []
         self._text = ""
         self._panic: Ending | None = None
         self.followed: dict[int, Process] = {}
@@ -41,11 +41,17 @@ class Endings:
 
     @property
     def over(self) -> bool:
-        return self._ending is not None
+        """There is an end to tell."""
+        return self._first is not None
 
     @property
-    def _ending(self) -> Ending | None:
-        return self._panic or self._system.ending
+    def _first(self) -> tuple[int, Ending] | None:
+        """Whose end comes next, and which: the machine's after those of all its guests."""
+        for pid in [each for each in self.alive if each != HOST] or self.alive:
+            ending = self._panic or self._worlds.vms.get(pid, self._worlds.system).ending
+            if ending is not None:
+                return pid, ending
+        return None
 
     def panic(self, failure: Exception) -> None:
         """The host kernel's model cannot go on with what the debugger made of its state."""
@@ -56,29 +62,28 @@ class Endings:
         """What is to be told now."""
         if (end := self._of_a_process()) is not None:
             return end
-        ending = self._ending
-        if ending is None or not self.alive:
+        if self._first is None:
             return None
-        if ending.fault and not self._shown:
-            self._shown = True
-            self._text = f"{ending.text}\n"
-            return Stopped(vcpu_thread(0) if GUEST in self.alive else cpu_thread(0), SIGABRT)
-        if not self._shown:
-            self._shown = True
-            self._text = f"{ending.text}\n"
-        return Exited(self.alive.pop(), ending.status & 0xFF)
+        pid, ending = self._first
+        if all(ending is not each for each in self._shown):
+            self._shown.append(ending)
+            whose = f"process {pid}: " if len(self._worlds.vms) > 1 and pid != HOST else ""
+            self._text = f"{whose}{ending.text}\n"
+            if ending.fault:
+                return Stopped(cpu_thread(0) if pid == HOST else vcpu_thread(0, pid), SIGABRT)
+        self.alive.remove(pid)
+        return Exited(pid, ending.status & 0xFF)
 
     def take_text(self) -> str:
         text, self._text = self._text, ""
         return text
 
     def kill(self, pid: int) -> None:
-        """Killing the host takes its guest along."""
-        if pid not in (HOST, GUEST):
-            if self._worlds.userland is not None and pid in self._worlds.processes:
-                self._worlds.userland.kill(pid)
-            return
-        if GUEST in self.alive:
-            self._system.destroy_guest()
-        self._shown = True
-        self.alive = [each for each in self.alive if each < pid]
+        """Killing the host takes its guests along."""
+        if self._worlds.userland is not None and pid in self._worlds.processes:
+            self._worlds.userland.kill(pid)
+        for each in [each for each in self.alive if pid in (HOST, each)]:
+            self.alive.remove(each)
+            if (vm := self._worlds.vms.get(each)) is not None:
+                vm.destroy_guest()
+                self._shown += filter(None, [vm.ending])

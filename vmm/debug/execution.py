@@ -6,14 +6,14 @@ executes; a guest thread from one guest instruction to the next, exits included,
 """
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from vmm.arch.stops import Stop
 from vmm.debug.access import access_of
 from vmm.debug.ending import Endings
 from vmm.debug.plan import Plan, make_plan
 from vmm.debug.points import Points
-from vmm.debug.worlds import GUEST, HOST, Worlds, cpu_thread, program_file, program_thread
+from vmm.debug.worlds import HOST, Worlds, cpu_thread, program_file, program_thread
 from vmm.engine.cpu import Watch
 from vmm.gdbstub.target import (
     SIGINT,
@@ -48,18 +48,19 @@ class Execution:
         self.tampered = False
         """Somebody changed a register or memory."""
         self._plan: Plan | None = None
-        self._interrupted = self._guest_debugged = False
+        self._interrupted, self._attached = False, frozenset[int]()
         self._installed: tuple[frozenset[int], tuple[Watch, ...]] = frozenset(), ()
         self._fresh: set[int] = set()       # CPUs that have not moved since the resume: GDB knows where they stand
         self._journey: _Journey | None = None
         self._ticks, self._exits = SLICE_TICKS[0], 0
 
     # -- what the stub calls ---------------------------------------------------------------------------------
-    def resume(self, actions: Mapping[ThreadId, Action], *, guest_attached: bool) -> None:
-        self._interrupted, self._guest_debugged = False, guest_attached
+    def resume(self, actions: Mapping[ThreadId, Action], *, attached: Collection[int]) -> None:
+        """``attached``: the processes that are debugged."""
+        self._interrupted, self._attached = False, frozenset(attached)
         if not actions:
             actions = {cpu_thread(0): RangeStep(0, 0)}
-        self._plan = make_plan(actions, len(self.cpus), len(self.worlds.guests), guest_attached=guest_attached)
+        self._plan = make_plan(actions, len(self.cpus), [vcpu for vcpu in self.worlds.guests if vcpu.pid in attached])
         self._fresh = set(range(len(self.cpus)))
         self._journey = None
         self._install(self._plan)
@@ -124,8 +125,7 @@ class Execution:
 
     def _entries(self, plan: Plan) -> Iterator[int]:
         for vcpu in sorted(plan.held):
-            if (entry := self.worlds.entry(vcpu)) is not None:
-                yield entry
+            yield self.worlds.entry(vcpu)
 
     def _break_at(self, cpu: int) -> Stopped | None:
         """A breakpoint of the right world or process, before the instruction at pc."""
@@ -154,7 +154,7 @@ class Execution:
         if not plan.held:
             return False
         if (vcpu := self.worlds.guest_on(cpu)) is not None:
-            return vcpu.number in plan.held
+            return vcpu in plan.held
         return self.cpus[cpu].pc in self._entries(plan)
 
     def _held(self, cpu: int) -> Stopped:
@@ -179,9 +179,9 @@ class Execution:
 
     def _slice_ticks(self) -> int:
         """By what the guest did in the slice before, not by a clock: a debugged run is like any other."""
-        if not self.worlds.guests:
+        if not self.worlds.vms:
             return BARE_SLICE_TICKS
-        exits = sum(self.system.exits.values())
+        exits = sum(sum(vm.exits.values()) for vm in self.worlds.vms.values())
         calm = exits - self._exits <= MOST_EXITS
         self._exits = exits
         self._ticks = min(self._ticks * 2, SLICE_TICKS[-1]) if calm else SLICE_TICKS[0]
@@ -233,7 +233,7 @@ class Execution:
 
     def _somebody_starves(self, plan: Plan) -> bool:
         """A held guest may have the CPU that one which should run waits for."""
-        return any(self.worlds.starved(vcpu) for vcpu in range(len(self.worlds.guests)) if vcpu not in plan.held)
+        return any(self.worlds.starved(vcpu) for vcpu in self.worlds.guests if vcpu not in plan.held)
 
     def _step_host(self, plan: Plan, thread: ThreadId) -> StopEvent | None:
         cpu = thread.tid - 1
@@ -254,12 +254,10 @@ class Execution:
         """A step led into a guest or program, or out.  Signal 0: it is not the stepping thread that GDB is told of."""
         if now.pid == HOST:
             return Stopped(now)
-        if now.pid != GUEST:
-            return Stopped(now, 0) if now.pid in self.endings.followed else Stopped(cpu_thread(cpu))
-        if now.tid - 1 in plan.held:
+        if now in plan.held:
             self.said.append(HELD)
             return Stopped(cpu_thread(cpu))
-        return Stopped(now, 0) if self._guest_debugged else Stopped(cpu_thread(cpu))
+        return Stopped(now, 0) if now.pid in self._attached else Stopped(cpu_thread(cpu))
 
     def _goes_on(self, plan: Plan, pc: int) -> bool:
         action = plan.action

@@ -6,7 +6,7 @@ Of each context word: *live* if its number counts (here, with ASIDs), *stale* if
 from __future__ import annotations
 
 from vmm.arch.cp0.registers import EntryHi
-from vmm.debug.spaces import name_of, spaces, vms_of
+from vmm.debug.spaces import name_of, spaces
 from vmm.debug.tables import table
 from vmm.debug.worlds import Worlds
 from vmm.gdbstub.target import TargetError
@@ -48,7 +48,7 @@ def _guest_ids(worlds: Worlds) -> str:
     """Those of VZ guests, which are each CPU's own, too (VZ-30, VZ-31)."""
     caches: tuple[str, ...] | None = None
     rows: list[tuple[str, ...]] = []
-    for vm in vms_of(worlds):
+    for vm in (system.vm for system in worlds.vms.values()):
         if isinstance(vm.backend, VzBackend) and vm.backend.host.has_guest_id:
             host = vm.backend.host
             caches = ("guestid_cache", *(f"{cache:#x}" for cache in host.cache))

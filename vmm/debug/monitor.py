@@ -4,6 +4,8 @@ Each command is one function and one row; its arguments are words, and nothing h
 """
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,6 +22,8 @@ from vmm.gdbstub.target import TargetError, ThreadId
 
 FEW_LINES, MOST_LINES = 8, 1000                             # of code
 WORLD_NAMES = {"host": HOST, "guest": GUEST}
+WHOSE = "[host|guest [N]|P.T]"
+"""A CPU, a vCPU of the first virtual machine, or a thread as GDB names it: process and number."""
 Show = Callable[[Worlds, View, list[str]], str]
 
 
@@ -41,15 +45,17 @@ def monitor(worlds: Worlds, line: str, thread: ThreadId) -> str:
 
 
 def _whose(worlds: Worlds, words: list[str], thread: ThreadId) -> tuple[View, list[str]]:
-    """``[host|guest [N]]``, and what is left of the words."""
-    pid, number = thread.pid, thread.tid - 1
-    if words and words[0] in WORLD_NAMES:
+    """What ``WHOSE`` says, and what is left of the words."""
+    if words and (named := re.fullmatch(r"([0-9]{1,9})\.([0-9]{1,9})", words[0])):
+        thread, words = ThreadId(int(named[1]), int(named[2])), words[1:]
+    elif words and words[0] in WORLD_NAMES:
         pid, number = WORLD_NAMES[words.pop(0)], 0
         if words and words[0].isdecimal():
             number = int(words.pop(0))
-    if pid == GUEST and not worlds.guests:
-        raise TargetError("there is no guest beside this machine")
-    return worlds.view(ThreadId(pid, number + 1)), words
+        if pid == GUEST and not worlds.vms:
+            raise TargetError("there is no guest beside this machine")
+        thread = ThreadId(pid, number + 1)
+    return worlds.view(thread), words
 
 
 # -- commands ---------------------------------------------------------------------------------------------
@@ -59,11 +65,13 @@ def show_help(worlds: Worlds, view: View, words: list[str]) -> str:
 
 
 def show_exits(worlds: Worlds, view: View, words: list[str]) -> str:
-    exits = worlds.system.exits
-    if not exits:
-        return "no exits" + ("\n" if worlds.guests else ": this machine has no hypervisor\n")
-    rows = sorted(exits.items(), key=lambda item: (-item[1], item[0]))
-    return table([("cause", "count"), *((name, str(count)) for name, count in rows)])
+    exits = [vm.exits for vm in worlds.vms.values()]
+    total = sum(map(Counter, exits), Counter[str]())
+    if not total:
+        return "no exits" + ("\n" if worlds.vms else ": this machine has no hypervisor\n")
+    counts = ["count"] if len(exits) == 1 else [f"process {pid}" for pid in worlds.vms]
+    return table([("cause", *counts), *((name, *(str(each.get(name, 0)) for each in exits))
+                                        for name, _ in sorted(total.items(), key=lambda item: (-item[1], item[0])))])
 
 
 def show_tlb(worlds: Worlds, view: View, words: list[str]) -> str:
@@ -156,12 +164,12 @@ def number_of(text: str, end: int) -> int:
 COMMANDS: dict[str, Command] = {command.name: command for command in (
     Command("help", "", "this list", show_help),
     Command("exits", "", "how often the guest left, by cause", show_exits),
-    Command("explain", "[host|guest [N]] [ADDRESS [load|store|fetch]]", "how an address is translated, and why so",
+    Command("explain", WHOSE + " [ADDRESS [load|store|fetch]]", "how an address is translated, and why so",
             show_translation),
-    Command("tlb", "[host|guest [N]]", "entries of the TLB", show_tlb),
+    Command("tlb", WHOSE, "entries of the TLB", show_tlb),
     Command("asid", "", "ASIDs of the host: each CPU's, each address space's", show_asids),
     Command("mmid", "", "MMIDs of the host: the allocator, each address space's", show_mmids),
     Command("ps", "", "user programs of the host kernel", show_processes),
-    Command("disasm", "[host|guest [N]] [ADDRESS [COUNT]]", "instructions, from where it is", show_code),
-    Command("cp0", "[host|guest [N]] [REGISTER...]", "CP0 registers with their fields", show_cp0),
+    Command("disasm", WHOSE + " [ADDRESS [COUNT]]", "instructions, from where it is", show_code),
+    Command("cp0", WHOSE + " [REGISTER...]", "CP0 registers with their fields", show_cp0),
 )}

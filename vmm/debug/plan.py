@@ -5,10 +5,10 @@ in their service; one that names only host threads must not let a guest run behi
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from vmm.debug.worlds import GUEST, HOST
+from vmm.debug.worlds import HOST
 from vmm.gdbstub.target import Action, RangeStep, Step, ThreadId
 
 
@@ -16,7 +16,7 @@ from vmm.gdbstub.target import Action, RangeStep, Step, ThreadId
 class Plan:
     """``cpus`` that run; ``held``: vCPUs that do not; ``stepping``: the thread with a step, and the step."""
     cpus: tuple[int, ...]
-    held: frozenset[int]
+    held: frozenset[ThreadId]
     host_named: bool
     all_cpus: bool
     stepping: ThreadId | None
@@ -29,11 +29,10 @@ class Plan:
         return not self.all_cpus or bool(self.held) and not self.host_named
 
 
-def make_plan(actions: Mapping[ThreadId, Action], cpus: int, vcpus: int, *, guest_attached: bool) -> Plan:
-    """A guest that nobody debugs is part of the host's work and is never held."""
+def make_plan(actions: Mapping[ThreadId, Action], cpus: int, vcpus: Iterable[ThreadId]) -> Plan:
+    """``vcpus``: of the guests that are debugged; one that nobody debugs is part of the host's work and is never held."""
     named = tuple(thread.tid - 1 for thread in actions if thread.pid == HOST)
-    running = {thread.tid - 1 for thread in actions if thread.pid == GUEST}
-    held = frozenset(range(vcpus)) - running if guest_attached else frozenset()
+    held = frozenset(vcpus) - actions.keys()
     steps = [(thread, action) for thread, action in actions.items() if isinstance(action, Step | RangeStep)]
     stepping, action = steps[0] if steps else (None, None)
     return Plan(cpus=named or tuple(range(cpus)), held=held, host_named=bool(named),

@@ -4,11 +4,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vmm.debug.worlds import Worlds
-from vmm.guest.hypervised import HypervisedSystem
 from vmm.host.kernel.contexts import Mm
 from vmm.host.kernel.kernel import Kernel
 from vmm.kvm.te.backend import TrapAndEmulate
-from vmm.kvm.vm import Vm
 
 
 def spaces(worlds: Worlds, kernel: Kernel) -> list[tuple[str, Mm]]:
@@ -21,15 +19,8 @@ def spaces(worlds: Worlds, kernel: Kernel) -> list[tuple[str, Mm]]:
     return named
 
 
-def vms_of(worlds: Worlds) -> list[Vm]:
-    """All of the host, whoever's guest is looked at."""
-    if worlds.hypervised is None:
-        return []
-    return [guest.vm for guest in worlds.hypervised.host.guests if isinstance(guest, HypervisedSystem)]
-
-
 def _of_guests(worlds: Worlds) -> Iterator[tuple[str, Mm]]:
-    for vm in vms_of(worlds):
+    for vm in (system.vm for system in worlds.vms.values()):
         if not isinstance(vm.backend, TrapAndEmulate):
             yield f"{vm.name}guest-physical", vm.gpa_mm
             continue

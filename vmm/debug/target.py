@@ -13,7 +13,7 @@ from vmm.debug.execution import Execution
 from vmm.debug.layout import Row
 from vmm.debug.monitor import monitor
 from vmm.debug.points import Point
-from vmm.debug.worlds import GUEST, HOST, PROGRAMS, Worlds, cpu_thread, program_file
+from vmm.debug.worlds import HOST, PROGRAMS, Worlds, cpu_thread, program_file
 from vmm.gdbstub.target import (
     Action,
     BreakKind,
@@ -25,48 +25,49 @@ from vmm.gdbstub.target import (
     Thread,
     ThreadId,
 )
+from vmm.guest.image import Image
 
 HOST_CODE = "/host/kernel.elf"
 
 
 class DebugTarget:
-    """Process 1 is the host machine, 2 its guest, those from 3 on the host kernel's: hidden until a debugger attaches."""
+    """Process 1 is the host machine; its guests, and the host kernel's programs, are hidden until a debugger attaches."""
 
     def __init__(self, system: Debuggee) -> None:
         self.system = system
         self.worlds = Worlds(system)
         self.endings = Endings(self.worlds)
         self.execution = Execution(self.worlds, self.endings)
-        image = system.request.image
-        self._image_path = "/guest/" + (image.path.replace("\\", "/").rpartition("/")[2] or "image")
+        self._images = {image_path(vm.vm.name, vm.request.image): vm.request.image for vm in self.worlds.vms.values()}
+        self._image_path = image_path("", system.request.image)
         self._order = "big" if system.machine.big_endian else "little"
         self._attached: set[int] = {HOST}
         self._current = cpu_thread(0)
 
     # -- Inferiors -------------------------------------------------------------------------------------------
     def processes(self) -> Sequence[Process]:
-        if self.worlds.userland is None and not self.worlds.guests:
-            mine = [Process(HOST, self._image_path)]
-        else:
-            mine = [Process(HOST, HOST_CODE), Process(GUEST, self._image_path, hidden=True)]
+        bare = self.worlds.userland is None and not self.worlds.vms
+        mine = [Process(HOST, self._image_path if bare else HOST_CODE), *(
+            Process(pid, path, hidden=True) for pid, path in zip(self.worlds.vms, self._images, strict=True))]
         programs = [Process(pid, program_file(process.program.path), hidden=True)
                     for pid, process in self.worlds.processes.items() if process.threads]
         return [process for process in mine if process.pid in self.endings.alive] + programs
 
     def threads(self, pid: int) -> Sequence[Thread]:
-        if pid not in (HOST, GUEST):
+        if pid in self.worlds.processes:
             return self.worlds.program_threads(pid)
         if pid not in self.endings.alive:
             return []
-        return self.worlds.host_threads() if pid == HOST else self.worlds.guest_threads()
+        return self.worlds.host_threads() if pid == HOST else self.worlds.guest_threads(pid)
 
     # -- Attaching, Killing ----------------------------------------------------------------------------------
     def attach(self, pid: int) -> None:
         if pid in self.worlds.processes:
             self.endings.follow(pid)
         elif pid not in self.endings.alive:
-            raise TargetError(f"no process {pid}; the machine is 1" + (", its guest 2" if self.worlds.guests else "")
-                              + "".join(f", {process.name} {number}" for number, process in self.worlds.processes.items()))
+            names = {vm: "its guest" for vm in self.worlds.vms}
+            names |= {number: process.name for number, process in self.worlds.processes.items()}
+            raise TargetError(f"no process {pid}; the machine is 1" + "".join(f", {name} {n}" for n, name in names.items()))
         self._attached.add(pid)
 
     def detach(self, pid: int) -> None:
@@ -82,15 +83,19 @@ class DebugTarget:
         return target_xml(self._rows(pid), wide=self.system.machine.model.bits == 64)
 
     def file(self, path: str) -> bytes | None:
+        if path == HOST_CODE:
+            return self.system.host_code() or None
         if path == self._image_path:
             return self.system.request.image.raw
+        if path in self._images:
+            return self._images[path].raw
         if self.worlds.userland is not None and path.startswith(PROGRAMS):
             return next((image.raw for image in self.worlds.userland.images if program_file(image.path) == path), None)
-        return self.system.host_code() or None if path == HOST_CODE else None
+        return None
 
     # -- Registers -------------------------------------------------------------------------------------------
     def _rows(self, pid: int) -> tuple[Row, ...]:
-        tid = 1 if pid in (HOST, GUEST) else next(iter(self.worlds.processes[pid].threads))
+        tid = next(iter(self.worlds.processes[pid].threads)) if pid in self.worlds.processes else 1
         return self.worlds.view(ThreadId(pid, tid)).rows
 
     def registers(self, pid: int) -> Sequence[Register]:
@@ -141,7 +146,7 @@ class DebugTarget:
 
     # -- Execution, Console ----------------------------------------------------------------------------------
     def resume(self, actions: Mapping[ThreadId, Action]) -> None:
-        self.execution.resume(actions, guest_attached=GUEST in self._attached)
+        self.execution.resume(actions, attached=self._attached)
 
     def run_slice(self) -> StopEvent | None:
         event = self.execution.run_slice()
@@ -160,6 +165,11 @@ class DebugTarget:
     def monitor(self, command: str) -> str:
         """Of the thread that stopped last, unless the command says whose."""
         return monitor(self.worlds, command, cpu_thread(0) if self.worlds.has_ended(self._current) else self._current)
+
+
+def image_path(vm: str, image: Image) -> str:
+    """As debuggers ask for it; ``vm``: what the names of a guest begin with on its host."""
+    return f"/{vm}guest/" + (image.path.replace("\\", "/").rpartition("/")[2] or "image")
 
 
 def debug_target(system: Debuggee) -> DebugTarget:

@@ -1,7 +1,7 @@
 """User programs on a host kernel, as the debugger drives them, to the end of the first."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vmm.guest.hostcode import host_code
@@ -12,7 +12,6 @@ from vmm.host.machine import Machine
 from vmm.host.user.processes import Ended
 from vmm.host.user.system import UserSystem
 from vmm.host.user.threads import Thread
-from vmm.kvm.vcpu import Vcpu
 
 SIGKILL = 9
 
@@ -66,24 +65,5 @@ class Userland:
         """The process ends as soon as it runs again."""
         self.users.end_process(self.users.live[pid], Ended(signal=SIGKILL))
 
-    # There is no hypervisor.
-
-    @property
-    def exits(self) -> Mapping[str, int]:
-        return {}
-
-    @property
-    def vcpus(self) -> list[Vcpu]:
-        return []
-
-    def in_guest(self, cpu: int) -> bool:
-        return False
-
-    def vcpu_on(self, cpu: int) -> Vcpu | None:
-        return None
-
     def host_code(self) -> bytes:
         return host_code(self.kernel)
-
-    def destroy_guest(self) -> None:
-        """There is none."""

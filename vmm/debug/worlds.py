@@ -1,7 +1,8 @@
 """Which thread a CPU is, from moment to moment: its own, that of the vCPU whose guest it executes, or the user program's.
 
-Process 1 is the machine, with a thread a CPU; process 2 the virtual machine, with a thread a vCPU; those of the host kernel
-have their own numbers, from 3 on, and so have their threads.
+Process 1 is the machine, with a thread a CPU.  Those from 2 on are the virtual machines of a host that has some
+(``Host.guests`` lists them), with a thread a vCPU; without, those from 3 on are the user programs of the host kernel, which
+has given them and their threads these numbers.
 """
 from __future__ import annotations
 
@@ -17,11 +18,12 @@ from vmm.engine.cpu import Cpu
 from vmm.gdbstub.target import TargetError, Thread, ThreadId
 from vmm.guest.hypervised import HypervisedSystem
 from vmm.host.kernel.kernel import Kernel
+from vmm.host.kernel.tasks import Task
 from vmm.host.user.processes import Process
 from vmm.host.user.threads import Thread as UserThread
-from vmm.kvm.vcpu import Vcpu
 
 HOST, GUEST = 1, 2
+"""The machine, and its first guest."""
 PROGRAMS = "/user/"
 PRIVILEGES = ("kernel", "supervisor", "user")
 
@@ -30,8 +32,8 @@ def cpu_thread(number: int) -> ThreadId:
     return ThreadId(HOST, number + 1)
 
 
-def vcpu_thread(number: int) -> ThreadId:
-    return ThreadId(GUEST, number + 1)
+def vcpu_thread(number: int, pid: int = GUEST) -> ThreadId:
+    return ThreadId(pid, number + 1)
 
 
 def program_file(path: str) -> str:
@@ -43,6 +45,10 @@ def program_thread(thread: UserThread) -> ThreadId:
     return ThreadId(thread.process.pid, thread.tid)
 
 
+def missing(thread: ThreadId) -> TargetError:
+    return TargetError(f"no thread {thread.pid}.{thread.tid}; info threads lists those that exist")
+
+
 @runtime_checkable
 class HasKernel(Protocol):
     """A system on whose machine our host kernel runs."""
@@ -52,28 +58,35 @@ class HasKernel(Protocol):
 
 
 class Worlds:
+    """``system``: of a host's guests any, which stands for all.
+
+    ``vms``: the guests by process; ``guests``: their vCPUs by thread."""
+
     def __init__(self, system: Debuggee) -> None:
         self.system = system
-        self.hypervised = system if isinstance(system, HypervisedSystem) else None
+        members = system.host.guests if isinstance(system, HypervisedSystem) else []
+        self.vms = {GUEST + n: each for n, each in enumerate(members) if isinstance(each, HypervisedSystem)}
         self.kernel: Kernel | None = system.kernel if isinstance(system, HasKernel) else None
         self.userland = system if isinstance(system, Userland) else None
         self.hosts = [HostView(system.machine, cpu) for cpu in system.machine.cpus]
-        self.guests: list[GuestView] = []
-        if self.hypervised is not None:
-            self.guests = [guest_view(self.hypervised, vcpu) for vcpu in self.hypervised.vcpus]
+        self.guests: dict[ThreadId, GuestView] = {
+            vcpu_thread(vcpu.number, pid): guest_view(vm, vcpu) for pid, vm in self.vms.items() for vcpu in vm.vcpus}
 
     def view(self, thread: ThreadId) -> View:
-        if thread.pid not in (HOST, GUEST):
-            return self.process_view(thread)
-        views: list[HostView] | list[GuestView] = self.hosts if thread.pid == HOST else self.guests
-        if not 1 <= thread.tid <= len(views):
-            raise TargetError(f"no thread {thread.pid}.{thread.tid}; info threads lists those that exist")
-        return views[thread.tid - 1]
+        if thread.pid != HOST:
+            return self.program(thread)
+        if not 1 <= thread.tid <= len(self.hosts):
+            raise missing(thread)
+        return self.hosts[thread.tid - 1]
+
+    def program(self, thread: ThreadId) -> GuestView | ProcessView:
+        """What is no CPU's own."""
+        return self.guests[thread] if thread in self.guests else self.process_view(thread)
 
     def process_view(self, thread: ThreadId) -> ProcessView:
         process = self.processes.get(thread.pid)
         if process is None or thread.tid not in process.threads:
-            raise TargetError(f"no thread {thread.pid}.{thread.tid}; info threads lists those that exist")
+            raise missing(thread)
         return ProcessView(self.system.machine, process.threads[thread.tid])
 
     @property
@@ -82,9 +95,12 @@ class Worlds:
         return {} if self.userland is None else self.userland.users.live
 
     # -- who executes ----------------------------------------------------------------------------------------
-    def guest_on(self, cpu: int) -> Vcpu | None:
+    def guest_on(self, cpu: int) -> ThreadId | None:
         """The vCPU whose guest this CPU executes now."""
-        return self.system.vcpu_on(cpu) if self.hypervised and self.system.in_guest(cpu) else None
+        for pid, vm in self.vms.items():
+            if (vcpu := vm.vcpu_on(cpu)) is not None:
+                return vcpu_thread(vcpu.number, pid) if vm.in_guest(cpu) else None
+        return None
 
     def program_on(self, cpu: int) -> UserThread | None:
         """The thread whose program this CPU executes now."""
@@ -96,65 +112,72 @@ class Worlds:
 
     def thread_on(self, cpu: int) -> ThreadId:
         if (vcpu := self.guest_on(cpu)) is not None:
-            return vcpu_thread(vcpu.number)
+            return vcpu
         if (program := self.program_on(cpu)) is not None:
             return program_thread(program)
         return cpu_thread(cpu)
 
     def cpu_of(self, thread: ThreadId) -> int | None:
         """The CPU that the vCPU's or the program's thread has, in it or on the way."""
-        if thread.pid != GUEST:
+        if thread.pid not in self.vms:
             return self.process_view(thread).thread.task.cpu
-        if self.hypervised is None:
-            return None
-        task = self.hypervised.vm.members[thread.tid - 1].task
+        task = self._task_of(thread)
         return None if task is None else task.cpu
+
+    def _task_of(self, vcpu: ThreadId) -> Task | None:
+        """Of the host kernel, in which the vCPU is run."""
+        return self.vms[vcpu.pid].vm.members[vcpu.tid - 1].task
 
     def has_ended(self, thread: ThreadId) -> bool:
         """A user program's; those of CPUs and vCPUs never do."""
         process = self.processes.get(thread.pid)
-        return thread.pid not in (HOST, GUEST) and (process is None or thread.tid not in process.threads)
+        return thread.pid != HOST and thread.pid not in self.vms and (process is None or thread.tid not in process.threads)
 
-    def program(self, thread: ThreadId) -> GuestView | ProcessView:
-        """What is no CPU's own."""
-        return self.guests[thread.tid - 1] if thread.pid == GUEST else self.process_view(thread)
-
-    def entry(self, vcpu: int) -> int | None:
+    def entry(self, vcpu: ThreadId) -> int:
         """The ERET of the world switch that enters this vCPU's guest: the last instruction before vcpu_run (EN-8)."""
-        return None if self.hypervised is None else self.hypervised.vm.members[vcpu].vcpu_run - 4
+        return self.vms[vcpu.pid].vm.members[vcpu.tid - 1].vcpu_run - 4
 
-    def starved(self, vcpu: int) -> bool:
+    def starved(self, vcpu: ThreadId) -> bool:
         """It could run and no CPU has it."""
-        if self.hypervised is None:
-            return False
-        task = self.hypervised.vm.members[vcpu].task
-        return task is not None and task.cpu is None and not task.sleeping
+        task = self._task_of(vcpu)
+        return task is not None and task.cpu is None and not task.sleeping and not task.done
 
     def evict(self, cpu: int) -> None:
         """Let the CPU's next guest instruction be an interrupt of the host instead, and its task give way."""
-        if self.hypervised is not None:
-            self.hypervised.kernel.scheduler.evict(cpu)
+        if self.kernel is not None:
+            self.kernel.scheduler.evict(cpu)
 
     # -- as GDB lists them -----------------------------------------------------------------------------------
     def host_threads(self) -> list[Thread]:
-        return [Thread(cpu_thread(n), f"hcpu{n}", n, self._host_state(view.cpu)) for n, view in enumerate(self.hosts)]
+        return [Thread(cpu_thread(n), self.name(cpu_thread(n)), n, self._host_state(view.cpu))
+                for n, view in enumerate(self.hosts)]
 
-    def guest_threads(self) -> list[Thread]:
-        ids = [vcpu_thread(n) for n in range(len(self.guests))]
-        return [Thread(each, f"vcpu{n}", self.cpu_of(each), self.guests[n].state) for n, each in enumerate(ids)]
+    def guest_threads(self, pid: int) -> list[Thread]:
+        return [Thread(each, self.name(each), self.cpu_of(each), view.state)
+                for each, view in self.guests.items() if each.pid == pid]
+
+    def name(self, thread: ThreadId) -> str:
+        """``hcpu0``, ``vcpu0``, of a host's second guest ``vm1_vcpu0``: of a guest as the host kernel's symbols begin."""
+        if thread.pid == HOST:
+            return f"hcpu{thread.tid - 1}"
+        if thread.pid in self.vms:
+            return f"{self.vms[thread.pid].vm.name}vcpu{thread.tid - 1}"
+        return self.processes[thread.pid].name
 
     def program_threads(self, pid: int) -> list[Thread]:
         process, machine = self.processes.get(pid), self.system.machine
         return [] if process is None else [
-            Thread(program_thread(each), process.name, each.task.cpu, ProcessView(machine, each).state)
+            Thread(program_thread(each), self.name(program_thread(each)), each.task.cpu, ProcessView(machine, each).state)
             for each in process.threads.values()]
 
     def _host_state(self, cpu: Cpu) -> str:
-        vz = self.hypervised is not None and self.hypervised.vm.backend.vz
         guest = self.guest_on(cpu.number)
         cpu.refresh_mode()
-        root = "VZ root, " if vz else ""
-        text = f"{'VZ ' if vz else ''}guest vcpu{guest.number}" if guest else root + PRIVILEGES[cpu.state.priv]
+        if guest is not None:
+            text = f"{'VZ ' if self.vms[guest.pid].vm.backend.vz else ''}guest {self.name(guest)}"
+        else:
+            root = "VZ root, " if any(vm.vm.backend.vz for vm in self.vms.values()) else ""
+            text = root + PRIVILEGES[cpu.state.priv]
         task = "" if guest else self._task_on(cpu.number)
         return text + task + (", waiting" if cpu.state.halted else "")
 

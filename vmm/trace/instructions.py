@@ -12,7 +12,7 @@ from vmm.arch.stops import Stop
 from vmm.debug.listing import line, shown
 from vmm.debug.snapshot import PAGE
 from vmm.debug.view import View
-from vmm.debug.worlds import GUEST, Worlds
+from vmm.debug.worlds import Worlds
 from vmm.engine.cpu import Cpu
 from vmm.errors import ConfigError
 from vmm.gdbstub.target import MemoryFault, ThreadId
@@ -77,12 +77,11 @@ class InstructionTrace:
     def _line(self, cpu: Cpu) -> str:
         thread = self._worlds.thread_on(cpu.number)
         view = self._worlds.view(thread)
-        name = f"{'vcpu' if thread.pid == GUEST else 'hcpu'}{thread.tid - 1}"
         try:
             code = line(view, cpu.pc, view.machine.ram.load(self._place(cpu, thread, view), 4))
         except MemoryFault:
             code = f"{shown(view, cpu.pc)}: not mapped"
-        return f"{cpu.ticks:>12} {name} {code}\n"
+        return f"{cpu.ticks:>12} {self._worlds.name(thread)} {code}\n"
 
     def _place(self, cpu: Cpu, thread: ThreadId, view: View) -> int:
         """The pc's place in the machine's memory.  Pages stay where they are while thread, TLBs and CP0 do."""

@@ -13,6 +13,7 @@ from vmm.arch.privileged.names import FETCH
 from vmm.debug import DebugTarget
 from vmm.debug.explain.explain import seen_by_vz
 from vmm.debug.guest import VzView
+from vmm.debug.worlds import vcpu_thread
 from vmm.engine.cpu import TlbEntry
 from vmm.gdbstub.target import TargetError, ThreadId
 
@@ -137,7 +138,7 @@ def test_both_stages_of_a_vz_guest_and_then_kvm(cpu: str) -> None:
 def test_what_is_told_of_a_running_guest_is_what_happens_next(cpu: str) -> None:
     """Its next fetch, at moments of its life: executed, or an exception at the vector that was told."""
     debugged = target("vz", cpu)
-    core, view, outcomes = debugged.system.machine.cpus[0], debugged.worlds.guests[0], set()
+    core, view, outcomes = debugged.system.machine.cpus[0], debugged.worlds.guests[vcpu_thread(0)], set()
     for moment in range(400, 60_000, 400):
         debugged.system.run(moment)
         if not debugged.system.in_guest(0):
@@ -147,7 +148,7 @@ def test_what_is_told_of_a_running_guest_is_what_happens_next(cpu: str) -> None:
         told = seen_by_vz(view, pc, FETCH)
         core.step()
         if told.raised is None:
-            slot = debugged.worlds.guests[0].system.vm.slots.find(told.stages[0].physical or 0)
+            slot = debugged.worlds.guests[vcpu_thread(0)].system.vm.slots.find(told.stages[0].physical or 0)
             assert slot is not None and slot.host_of(told.stages[0].physical or 0) == told.physical
             outcomes.add("executed")
         else:

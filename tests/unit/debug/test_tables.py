@@ -67,23 +67,23 @@ def test_what_an_instruction_accesses(line: str, expected: Access | None) -> Non
 
 
 def test_only_guest_threads_named_lets_the_host_serve_them() -> None:
-    plan = make_plan({G1: Continue(), G2: Continue()}, 2, 2, guest_attached=True)
+    plan = make_plan({G1: Continue(), G2: Continue()}, 2, [G1, G2])
     assert (plan.cpus, plan.held, plan.host_named, plan.one_by_one) == ((0, 1), frozenset(), False, False)
 
 
 def test_only_host_threads_named_holds_a_debugged_guest() -> None:
-    plan = make_plan({H1: Continue(), H2: Continue()}, 2, 2, guest_attached=True)
-    assert plan.held == {0, 1}
-    assert not make_plan({H1: Continue()}, 1, 2, guest_attached=False).held
+    plan = make_plan({H1: Continue(), H2: Continue()}, 2, [G1, G2])
+    assert plan.held == {G1, G2}
+    assert not make_plan({H1: Continue()}, 1, []).held
 
 
 def test_one_of_two_runs_one_by_one() -> None:
-    assert make_plan({H2: Continue()}, 2, 0, guest_attached=False).cpus == (1,)
-    assert make_plan({H2: Continue()}, 2, 0, guest_attached=False).one_by_one
-    assert make_plan({G2: Continue()}, 1, 2, guest_attached=True).one_by_one
+    assert make_plan({H2: Continue()}, 2, []).cpus == (1,)
+    assert make_plan({H2: Continue()}, 2, []).one_by_one
+    assert make_plan({G2: Continue()}, 1, [G1, G2]).one_by_one
 
 
 def test_the_stepping_thread() -> None:
-    plan = make_plan({H1: Continue(), G1: RangeStep(4, 8)}, 1, 1, guest_attached=True)
+    plan = make_plan({H1: Continue(), G1: RangeStep(4, 8)}, 1, [G1])
     assert (plan.stepping, plan.action, plan.first) == (G1, RangeStep(4, 8), G1)
-    assert make_plan({H1: Step()}, 1, 0, guest_attached=False).stepping == H1
+    assert make_plan({H1: Step()}, 1, []).stepping == H1

@@ -204,8 +204,7 @@ def test_a_guests_floating_point_registers_are_found_where_they_are(te: DebugTar
 
 
 def test_a_guests_breakpoint_does_not_stop_the_host_at_that_address(te: DebugTarget) -> None:
-    entry = te.worlds.entry(0)
-    assert entry is not None
+    entry = te.worlds.entry(GUEST)
     te.add_breakpoint(BreakKind.SOFTWARE, entry, 4, 2)
     check = address(te, "check_memory")
     te.add_breakpoint(BreakKind.SOFTWARE, check, 4, 1)
@@ -248,7 +247,7 @@ def test_a_host_step_is_one_instruction(te: DebugTarget) -> None:
 
 def test_a_held_guest_is_not_entered(te: DebugTarget) -> None:
     assert run(te, GO) == Stopped(HOST, 0)
-    assert pc(te) == te.worlds.entry(0)
+    assert pc(te) == te.worlds.entry(GUEST)
     assert te.console_output().startswith("guest entry held")
     assert te.system.vcpus[0].last_exec_cpu == -1
 
