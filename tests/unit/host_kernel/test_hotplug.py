@@ -122,3 +122,30 @@ def test_guests_go_on_while_cpus_go_and_come(seed: int, cpu: str) -> None:
         watched.host.run(max(core.ticks for core in kernel.cpus) + chance.randrange(20_000))
     assert watched.said() == [alone("vz", cpu), alone("te", cpu)]
     assert changes > 15
+
+
+def test_a_task_that_is_confined_does_not_wait_for_where_it_was_to_go() -> None:
+    """Nothing could run a task that is to go on at CPU 2 and may run on CPU 1 alone."""
+    sched = scheduler(3, QUANTUM)
+    busy = [Busy(sched) for _ in range(3)]
+    sched.run(1_000)
+    task = busy[0].task
+    sched.move(task, 2)
+    task.confine(frozenset({1}))
+    sched.run(4_000)
+    assert task.cpu == 1 and task.vruntime > 3_000
+    sched.move(task, 2)
+    assert task.destination is None
+    task.confine(None)
+    sched.move(task, 2)
+    task.confine(frozenset({1, 2}))
+    assert task.destination == 2
+
+
+def test_a_cpu_that_is_there_keeps_its_clock_when_it_is_asked_to_come() -> None:
+    sched = scheduler(2, QUANTUM)
+    sched.cpus[0].skip_to(500)
+    sched._executing = 0
+    with pytest.raises(ValueError, match="it is there"):
+        sched.bring_up(1)
+    assert sched.cpus[1].ticks == 0

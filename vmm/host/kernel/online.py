@@ -28,7 +28,7 @@ class Online:
         staying = frozenset(self.staying)
         for task in tasks:
             if task.affinity is not None and not task.affinity & staying:
-                task.affinity = None
+                task.confine(None)
             if task.destination == cpu:
                 task.destination = None
 

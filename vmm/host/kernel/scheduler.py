@@ -116,8 +116,9 @@ class Scheduler:
 
     def bring_up(self, cpu: int) -> None:
         """The CPU is back, with the clock of who brings it."""
-        self.cpus[cpu].skip_to(max(self.cpus[cpu].ticks, self._now(self._executing)))
+        now = self._now(self._executing)
         self.online.bring_up(cpu)
+        self.cpus[cpu].skip_to(max(self.cpus[cpu].ticks, now))
 
     def evict(self, cpu: int) -> None:
         """Let the CPU's next guest instruction be an interrupt of the host instead, and its task give way."""

@@ -67,6 +67,12 @@ class Task:
     on_sched_in: list[Callable[[int], None]] = field(default_factory=list)
     """The preempt notifiers (GK-7): called with the CPU's number when it loses and gets a CPU, not at its start."""
 
+    def confine(self, cpus: frozenset[int] | None) -> None:
+        """From its next ``Resched`` on it runs there only; if it was to go on elsewhere, that is forgotten."""
+        self.affinity = cpus
+        if cpus is not None and self.destination not in cpus:
+            self.destination = None
+
     def may_run_on(self, cpu: int) -> bool:
         return (self.affinity is None or cpu in self.affinity) and self.destination in (None, cpu)
 
