@@ -24,6 +24,8 @@ FAMILY = (b"child 0: 10\nchild 1: 20\nchild 2: 30\nchild 3: 40\nhere 100, shared
 LIBRARY = (b"2 arguments, the last is x; 100 turns, 661.4629471031\n9: one line\n8: another\nchild of library\n")
 CORNERS = (b"spawned 0: 7\ndivision: 8\noverflow: 55\nagain, executed; one thread 1\nnap 1\nheard 0, then 1\n"
            b"moved 0 to 1\nslept 1\n")
+MANUAL = (b"broken 1, left 4 and more 1\nbroken 1, untouched 1\nfutex 1 1 1 1 1 1\nalternate stack 3\n"
+          b"no frame to return from: 139\nnobody waits for it: 1 1\nno such CPU 1, but one of these 0: 1, 2\n")
 LIMIT = 20_000_000
 Programs = dict[tuple[str, str], Program]
 
@@ -138,6 +140,17 @@ def test_rarer_calls_do_what_the_library_expects(kind: str, model: str, mmids: b
     system.run(10 * LIMIT)
     assert said == CORNERS
     assert process.ended == Ended(signal=6)
+
+
+@pytest.mark.parametrize("kind, model, mmids", [("o32", "P5600", False), ("n64r6", "I6500", True)])
+def test_calls_fail_and_children_inherit_as_the_manual_says(kind: str, model: str, mmids: bool, tmp_path: Path) -> None:
+    program = program_of(read_image(str(build_with_library("manual", kind, tmp_path))))
+    system, said = boot(program, model, mmids)
+    process = system.start(program, [program.path.encode()])
+    system.run(10 * LIMIT)
+    assert said == MANUAL
+    assert process.ended == Ended(0)
+    assert not system.live and not len(system.frames)
 
 
 def test_a_run_is_the_same_each_time(programs: Programs) -> None:

@@ -102,6 +102,7 @@ class Sa(IntFlag):
     """Flags of a signal's action."""
 
     SIGINFO = 0x8
+    NOCLDWAIT = 0x1_0000
     ONSTACK = 0x0800_0000
     RESTART = 0x1000_0000
     NODEFER = 0x4000_0000

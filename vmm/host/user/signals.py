@@ -76,6 +76,11 @@ class Signals:
         handler = process.actions.get(number, Action()).handler
         return number != Sig.KILL and (handler == IGNORE or handler == DEFAULT and number in IGNORED)
 
+    def wants_zombies(self, process: Process) -> bool:
+        """Does it wait for children that have ended?  (sigaction(2), SA_NOCLDWAIT)"""
+        action = process.actions.get(Sig.CHLD, Action())
+        return action.handler != IGNORE and not action.flags & Sa.NOCLDWAIT
+
     # Receiving
 
     def wanted(self, thread: Thread) -> bool:

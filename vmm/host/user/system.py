@@ -272,6 +272,9 @@ class UserSystem:
         if parent is None or parent.ended is not None:
             self.live.pop(process.pid, None)
             return
+        if not self.signals.wants_zombies(parent):
+            parent.children.remove(process)
+            del self.live[process.pid]
         self.signals.send(parent, Sig.CHLD, process.pid)
         self._wake(parent)
 

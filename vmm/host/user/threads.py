@@ -147,6 +147,7 @@ class Thread:
         """After clone: where the parent is, with 0 for an answer."""
         parent.fpu.keep(parent.core)
         self.fpu, self.mask, self.tls = parent.fpu.copy(), parent.mask, tls
+        self.alternate = parent.alternate if self.process is not parent.process else None   # else two would use one stack
         self.registers.copy_from(parent.registers)
         self.registers.status = self.registers.status & ~UNITS
         self.registers[V0] = self.registers[A3] = 0

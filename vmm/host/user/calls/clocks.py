@@ -13,6 +13,8 @@ CLOCKS = 12
 
 Span = Callable[[Thread, int], int]
 """Nanoseconds of the time that is described at an address."""
+Tell = Callable[[Thread, int, int], None]
+"""Describes a time in nanoseconds at an address."""
 
 
 def in_longs(thread: Thread, at: int) -> int:
@@ -32,6 +34,14 @@ def _span(seconds: int, ns: int) -> int:
     return seconds * NS + ns
 
 
+def tell_longs(thread: Thread, at: int, ns: int) -> None:
+    thread.write_longs(at, *divmod(ns, NS))
+
+
+def tell_wide(thread: Thread, at: int, ns: int) -> None:
+    thread.write(at, b"".join(part.to_bytes(8, thread.order) for part in divmod(ns, NS)))
+
+
 def _now(thread: Thread, clock: int) -> int:
     if not 0 <= signed(clock) < CLOCKS:
         raise CallError(Errno.EINVAL)
@@ -40,13 +50,13 @@ def _now(thread: Thread, clock: int) -> int:
 
 @call(o32=263, n64=222)
 def clock_gettime(thread: Thread, clock: int, at: int) -> int:
-    thread.write_longs(at, *divmod(_now(thread, clock), NS))
+    tell_longs(thread, at, _now(thread, clock))
     return 0
 
 
 @call(o32=403)
 def clock_gettime64(thread: Thread, clock: int, at: int) -> int:
-    thread.write(at, b"".join(part.to_bytes(8, thread.order) for part in divmod(_now(thread, clock), NS)))
+    tell_wide(thread, at, _now(thread, clock))
     return 0
 
 
@@ -73,9 +83,12 @@ def time(thread: Thread, at: int) -> int:
     return seconds
 
 
-def _sleep(thread: Thread, until_ns: int) -> Steps:
-    while thread.kernel.now_ns() < until_ns:
+def _sleep(thread: Thread, until_ns: int, rest: int, tell: Tell = tell_longs) -> Steps:
+    """``rest``: where a program that a signal wakes finds how long it was to sleep still, or 0."""
+    while (now := thread.kernel.now_ns()) < until_ns:
         if thread.system.signals.wanted(thread):
+            if rest:
+                tell(thread, rest, until_ns - now)
             raise CallError(Errno.EINTR)
         yield from thread.sleep(until_ns)
     return 0
@@ -83,7 +96,7 @@ def _sleep(thread: Thread, until_ns: int) -> Steps:
 
 @call(o32=166, n64=34)
 def nanosleep(thread: Thread, span: int, rest: int) -> Steps:
-    return (yield from _sleep(thread, thread.kernel.now_ns() + in_longs(thread, span)))
+    return (yield from _sleep(thread, thread.kernel.now_ns() + in_longs(thread, span), rest))
 
 
 def _until(thread: Thread, clock: int, flags: int, span_ns: int) -> int:
@@ -93,12 +106,18 @@ def _until(thread: Thread, clock: int, flags: int, span_ns: int) -> int:
 
 @call(o32=265, n64=224)
 def clock_nanosleep(thread: Thread, clock: int, flags: int, span: int, rest: int) -> Steps:
-    return (yield from _sleep(thread, _until(thread, clock, flags, in_longs(thread, span))))
+    return (yield from _sleep(thread, _until(thread, clock, flags, in_longs(thread, span)), _rest(flags, rest)))
+
+
+def _rest(flags: int, rest: int) -> int:
+    """Who says until when need not be told how long that is."""
+    return 0 if flags & TIMER_ABSTIME else rest
 
 
 @call(o32=407)
 def clock_nanosleep_time64(thread: Thread, clock: int, flags: int, span: int, rest: int) -> Steps:
-    return (yield from _sleep(thread, _until(thread, clock, flags, in_wide(thread, span))))
+    until = _until(thread, clock, flags, in_wide(thread, span))
+    return (yield from _sleep(thread, until, _rest(flags, rest), tell_wide))
 
 
 @call(o32=29, n64=33)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from vmm.host.user.abi import SP
 from vmm.host.user.calls.table import call, signed
-from vmm.host.user.numbers import CallError, Errno, Sig
+from vmm.host.user.numbers import CallError, Errno, Si, Sig
 from vmm.host.user.signals import (
     MASK_BYTES,
     UNBLOCKABLE,
@@ -90,7 +90,11 @@ def _flags(thread: Thread, long: int) -> int:
 
 @call(o32=193, n64=211)
 def rt_sigreturn(thread: Thread) -> None:
-    thread.system.signals.return_from(thread)
+    try:
+        thread.system.signals.return_from(thread)
+    except CallError:
+        sp = thread.registers[SP]
+        thread.system.signals.force(thread, Sig.SEGV, Si.MAPERR, sp, f"no frame to return from at {sp:#x}")
 
 
 @call(o32=37, n64=60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 from vmm.host.kernel.tasks import Resched
 from vmm.host.user.calls.clocks import Span, in_longs, in_wide
 from vmm.host.user.calls.table import call, signed
+from vmm.host.user.futexes import ANY
 from vmm.host.user.numbers import CallError, Clone, Errno, FutexOp
 from vmm.host.user.threads import Gone, Steps, Thread
 
@@ -74,13 +75,13 @@ def getcpu(thread: Thread, cpu: int, node: int, unused: int) -> int:
 
 @call(o32=239, n64=195)
 def sched_setaffinity(thread: Thread, tid: int, size: int, mask: int) -> Steps:
-    target = _thread(thread, signed(tid))
-    wanted = int.from_bytes(b"".join(long.to_bytes(thread.process.abi.word, "little") for long in
-                                     thread.read_longs(mask, size // thread.process.abi.word)), "little")
+    target, abi = _thread(thread, signed(tid)), thread.process.abi
+    longs = thread.read_longs(mask, min(size // abi.word, _mask_longs(thread)))
+    wanted = sum(long << n * abi.bits for n, long in enumerate(longs))
     cpus = frozenset(cpu for cpu in range(len(thread.kernel.cpus)) if wanted >> cpu & 1)
-    if not cpus:
+    if not cpus.intersection(thread.kernel.scheduler.online.staying):
         raise CallError(Errno.EINVAL)
-    target.task.affinity = cpus
+    target.task.confine(cpus)
     if target is not thread:
         target.notify()
     yield from thread.kernel.await_answers(thread.task)
@@ -90,14 +91,18 @@ def sched_setaffinity(thread: Thread, tid: int, size: int, mask: int) -> Steps:
 
 @call(o32=240, n64=196)
 def sched_getaffinity(thread: Thread, tid: int, size: int, mask: int) -> int:
-    affinity = _thread(thread, signed(tid)).task.affinity
-    word, cpus = thread.process.abi.word, range(len(thread.kernel.cpus))
-    bits = sum(1 << cpu for cpu in cpus if affinity is None or cpu in affinity)
-    longs = -(-len(cpus) // (8 * word))
-    if size < longs * word:
+    affinity, abi = _thread(thread, signed(tid)).task.affinity, thread.process.abi
+    bits = sum(1 << cpu for cpu in thread.kernel.scheduler.online.staying if affinity is None or cpu in affinity)
+    longs = _mask_longs(thread)
+    if size < longs * abi.word:
         raise CallError(Errno.EINVAL)
-    thread.write_longs(mask, *(bits >> 8 * word * n for n in range(longs)))
-    return longs * word
+    thread.write_longs(mask, *(bits >> n * abi.bits for n in range(longs)))
+    return longs * abi.word
+
+
+def _mask_longs(thread: Thread) -> int:
+    """A set of CPUs has a bit for each that the machine has."""
+    return -(-len(thread.kernel.cpus) // thread.process.abi.bits)
 
 
 def _thread(thread: Thread, tid: int) -> Thread:
@@ -106,6 +111,9 @@ def _thread(thread: Thread, tid: int) -> Thread:
 
 def _futex(thread: Thread, at: int, operation: int, value: int, limit: int, second: int, third: int, span: Span) -> Steps:
     futexes, command = thread.system.futexes, operation & FUTEX_COMMAND
+    bits = third & ANY if command in (FutexOp.WAIT_BITSET, FutexOp.WAKE_BITSET) else ANY
+    if at & 3 or not bits:
+        raise CallError(Errno.EINVAL)
     if command in (FutexOp.WAIT, FutexOp.WAIT_BITSET):
         until = None
         if limit:
@@ -114,17 +122,15 @@ def _futex(thread: Thread, at: int, operation: int, value: int, limit: int, seco
                 until += thread.kernel.now_ns()
             elif operation & FUTEX_CLOCK_REALTIME:
                 until -= thread.system.epoch_ns
-        if command == FutexOp.WAIT:
-            return (yield from futexes.wait(thread, at, value, until))
-        return (yield from futexes.wait(thread, at, value, until, third & 0xFFFF_FFFF))
+        return (yield from futexes.wait(thread, at, value, until, bits))
     match command:
-        case FutexOp.WAKE:
-            return futexes.wake(thread, at, signed(value))
-        case FutexOp.WAKE_BITSET:
-            return futexes.wake(thread, at, signed(value), third & 0xFFFF_FFFF)
+        case FutexOp.WAKE | FutexOp.WAKE_BITSET:
+            return futexes.wake(thread, at, max(1, signed(value)), bits)
         case FutexOp.REQUEUE | FutexOp.CMP_REQUEUE:
-            if command == FutexOp.CMP_REQUEUE and thread.read_word(at) != third & 0xFFFF_FFFF:
+            if command == FutexOp.CMP_REQUEUE and thread.read_word(at) != third & ANY:
                 raise CallError(Errno.EAGAIN)
+            if signed(value) < 0 or signed(limit) < 0:
+                raise CallError(Errno.EINVAL)
             return futexes.requeue(thread, at, signed(value), signed(limit), second)
     raise CallError(Errno.ENOSYS)
 
