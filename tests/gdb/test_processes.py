@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from .session import GDB, by_heading, heading, run_gdb
-from .userland import FORK, HOSTS, image, target
+from .userland import CALLS, FORK, HOSTS, image, target
 
 
 @pytest.fixture(scope="module", params=HOSTS)
@@ -92,6 +92,15 @@ def test_a_forked_process_is_followed(tmp_path: Path) -> None:
     assert "child in section" in text and "$1 = 0" in text
     assert re.search(r"^4 +4 +sum0 +\d +running", text, re.MULTILINE)
     assert "[Inferior 3 (process 4) exited with code 05]" in text
+
+
+def test_a_watchpoint_sees_what_the_kernel_stores(tmp_path: Path) -> None:
+    """A system call's answer in memory: GDB shows it at the instruction behind the call."""
+    text = run_gdb(target("MMIDs", 72, source=CALLS), tmp_path, *ATTACH, "watch *(int *) 0x200000", "continue",
+                   "info symbol $pc", "delete", "continue")
+    assert re.search(r"Hardware watchpoint 1: .*\n\nOld value = 1\nNew value = (?!1\n)", text)
+    assert re.search(r"^filled in section", text, re.MULTILINE)
+    assert "[Inferior 2 (process 3) exited with code 07]" in text
 
 
 def test_the_verb_serves_a_debugger(tmp_path: Path) -> None:

@@ -60,6 +60,33 @@ child:
     syscall 0
 """
 """Forks; the child exits with 5, the parent waits for that and exits with 9."""
+CALLS = """
+_start:
+    lui     $4, 0x20
+    addiu   $5, $0, 4
+    or      $6, $0, $0
+    addiu   $2, $0, 4353
+    syscall 0
+filled:
+    lui     $8, 0x10
+    addiu   $8, $8, {rounds}
+    sw      $8, 12($4)
+    or      $6, $0, $0
+    addiu   $7, $0, 16
+    addiu   $5, $4, 8
+    addiu   $4, $0, 16
+    addiu   $2, $0, 4194
+    syscall 0
+    addiu   $4, $0, 3
+    addiu   $5, $0, 16
+    addiu   $2, $0, 4037
+    syscall 0
+handler:
+    addiu   $4, $0, 7
+    addiu   $2, $0, 4001
+    syscall 0
+"""
+"""Lets the kernel fill its word by chance, then call its handler by SIGUSR1; ``rounds``: where that is, from the start."""
 HOSTS = {"ASIDs": ("P5600", False), "MMIDs": ("I6500", True)}
 
 

@@ -3,10 +3,15 @@
 Breakpoints of the machine count while a CPU executes host code, those of the guest while it executes the guest; a stop
 of the engine that means neither is passed without a word.  A host thread steps one instruction of its CPU, whatever it
 executes; a guest thread from one guest instruction to the next, exits included, and so a thread of a user program.
+
+GDB takes it that a MIPS machine stops before the access that a watchpoint sees, and has the thread step over it.  What the
+kernel stores for a program, which no CPU executes, has happened when the thread stops, on its way back from the system call
+or to a signal's handler: its next step is what is left of that way.  Stores of devices are no CPU's, and never seen.
 """
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 
 from vmm.arch.stops import Stop
 from vmm.debug.access import access_of
@@ -52,7 +57,10 @@ class Execution:
         self._installed: tuple[frozenset[int], tuple[Watch, ...]] = frozenset(), ()
         self._fresh: set[int] = set()       # CPUs that have not moved since the resume: GDB knows where they stand
         self._journey: _Journey | None = None
+        self._stored_for: ThreadId | None = None       # the thread whose stop was for a store of the kernel
         self._ticks, self._exits = SLICE_TICKS[0], 0
+        if self.worlds.userland is not None:
+            self.worlds.userland.is_watched = partial(self.points.access, is_store=True)
 
     # -- what the stub calls ---------------------------------------------------------------------------------
     def resume(self, actions: Mapping[ThreadId, Action], *, attached: Collection[int]) -> None:
@@ -62,7 +70,10 @@ class Execution:
             actions = {cpu_thread(0): RangeStep(0, 0)}
         self._plan = make_plan(actions, len(self.cpus), [vcpu for vcpu in self.worlds.guests if vcpu.pid in attached])
         self._fresh = set(range(len(self.cpus)))
-        self._journey = None
+        stepping, self._journey = self._plan.stepping, None
+        if stepping is not None and stepping == self._stored_for and not self.worlds.has_ended(stepping):
+            self._journey = _Journey(self.worlds.program(stepping).pc, executed=True)
+        self._stored_for = None
         self._install(self._plan)
 
     def interrupt(self) -> None:
@@ -75,7 +86,7 @@ class Execution:
             return self._told(end)
         if self._interrupted:
             return Stopped(plan.first, SIGINT)
-        event = self._guarded_slice(plan) or self._birth()
+        event = self._guarded_slice(plan) or self._birth() or self._store()
         if event is None and (end := self.endings.next()) is not None:
             return self._told(end)
         return event
@@ -88,6 +99,18 @@ class Execution:
             if thread.process.pid in self.endings.followed:
                 return Stopped(program_thread(thread), SIGTRAP, Execed(program_file(thread.process.program.path))
                                if child is None else Forked(program_thread(child)))
+        return None
+
+    def _store(self) -> Stopped | None:
+        """The kernel has stored something into watched memory, as a part of a system call or for a signal."""
+        stores = [] if self.worlds.userland is None else self.worlds.userland.stores
+        while stores:
+            thread, hit = stores.pop(0)
+            stopped = program_thread(thread)
+            where = self._survivor(stopped) if self.worlds.has_ended(stopped) else Stopped(stopped)
+            if where is not None:
+                self._stored_for = where.thread
+                return Stopped(where.thread, SIGTRAP, hit)
         return None
 
     def _told(self, end: StopEvent) -> StopEvent:
@@ -299,9 +322,9 @@ class Execution:
 class _Journey:
     """From one guest instruction to the next: has the first been executed?"""
 
-    def __init__(self, start: int) -> None:
+    def __init__(self, start: int, *, executed: bool = False) -> None:
         self._start = start
-        self._executed = self._left = False
+        self._executed, self._left = executed, False
 
     def moved(self, was_inside: bool, is_inside: bool) -> None:
         if was_inside and is_inside:

@@ -1,9 +1,10 @@
 """User programs on a host kernel, as the debugger drives them, to the end of the first."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from vmm.gdbstub.target import WatchHit
 from vmm.guest.hostcode import host_code
 from vmm.guest.image import Image
 from vmm.guest.system import Ending, Interrupted
@@ -32,9 +33,18 @@ class Userland:
         self.images = tuple(images)
         self.births: list[tuple[Thread, Thread | None]] = []
         """What has happened since somebody looked: parent and child, or who has executed another program."""
+        self.is_watched: Callable[[int, int, int], WatchHit | None] = lambda pid, va, size: None
+        """Does a store into this process's memory meet a watchpoint?"""
+        self.stores: list[tuple[Thread, WatchHit]] = []
+        """Of the kernel's into watched memory, since somebody looked: for which thread."""
         users.on_fork = lambda parent, child: self.births.append((parent, child))
         users.on_exec = lambda thread: self.births.append((thread, None))
+        users.on_store = self._note_store
         self.request = Programs(self.images[0])
+
+    def _note_store(self, thread: Thread, va: int, size: int) -> None:
+        if (hit := self.is_watched(thread.process.pid, va, size)) is not None:
+            self.stores.append((thread, hit))
 
     @property
     def kernel(self) -> Kernel:
@@ -50,10 +60,10 @@ class Userland:
         return Ending(ended.shell_status, f"the first process has ended: {ended}")
 
     def _stops(self) -> bool:
-        return self.users.finished or bool(self.births)
+        return self.users.finished or bool(self.births or self.stores)
 
     def run(self, until: int) -> Interrupted | None:
-        """Also to the next birth."""
+        """Also to the next birth, or store of the kernel into watched memory."""
         found = self.kernel.scheduler.run(until, self._stops)
         return None if found is None else Interrupted(found.cpu, found.stop)
 

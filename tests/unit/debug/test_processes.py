@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.gdb.userland import CODE, DATA, FORK, HOSTS, target
+from tests.gdb.userland import CALLS, CODE, DATA, FORK, HOSTS, target
 from vmm.arch.cp0.registers import Cause
 from vmm.arch.privileged.names import FETCH
 from vmm.arch.state import OFFSET
@@ -38,6 +38,13 @@ def run(debugged: DebugTarget, *threads: ThreadId, slices: int = 500) -> StopEve
         if (event := debugged.run_slice()) is not None:
             return event
     return None
+
+
+def number(debugged: DebugTarget, register: int) -> int:
+    """Of the first process."""
+    value = debugged.read_register(FIRST, register)
+    assert value is not None
+    return int.from_bytes(value, "little")
 
 
 def states(debugged: DebugTarget) -> list[object]:
@@ -91,6 +98,33 @@ def test_a_watchpoint_is_one_process_s(host: str) -> None:
     assert not debugged.threads(4)
 
 
+FILLED, HANDLER, SP = CODE + 0x14, CODE + 0x48, 29
+
+
+@hosts
+def test_a_watchpoint_sees_what_the_kernel_stores(host: str) -> None:
+    """For a system call the thread stops behind it, for a signal at its handler; and the first step goes just there."""
+    debugged = target(host, HANDLER - CODE, source=CALLS)
+    debugged.attach(3)
+    debugged.add_breakpoint(BreakKind.READ, DATA, 4, 3)
+    debugged.add_breakpoint(BreakKind.WRITE, DATA, 4, 4)       # another process's
+    before = debugged.read_memory(FIRST, DATA, 4)
+    for pc, address in ((FILLED, DATA + 1), (HANDLER, -64)):
+        if address < 0:
+            address += number(debugged, SP)
+        debugged.add_breakpoint(BreakKind.WRITE, address, 1, 3)
+        assert run(debugged, FIRST) == Stopped(FIRST, reason=WatchHit(BreakKind.WRITE, address))
+        assert number(debugged, PC) == pc
+        debugged.remove_breakpoint(BreakKind.WRITE, address, 1, 3)
+        for expected in (pc, pc + 4):
+            debugged.resume({FIRST: Step()})
+            while (event := debugged.run_slice()) is None:
+                pass
+            assert event == Stopped(FIRST) and number(debugged, PC) == expected
+    assert debugged.read_memory(FIRST, DATA, 4) != before
+    assert run(debugged, FIRST) == Exited(3, 7)
+
+
 def test_what_a_process_has_not_touched_can_be_read_and_written() -> None:
     debugged = target("ASIDs", 3000, 3000)
     debugged.attach(3)
@@ -116,9 +150,7 @@ def test_a_step_is_from_one_instruction_of_the_program_to_the_next(host: str) ->
         if isinstance(event, Exited):
             break
         assert event == Stopped(FIRST)
-        value = debugged.read_register(FIRST, PC)
-        assert value is not None
-        pcs.append(int.from_bytes(value, "little") - CODE)
+        pcs.append(number(debugged, PC) - CODE)
     loop = [0xC, 0x10, 0x14, 0x18, 0x1C]
     assert pcs[-18:] == [0x4, 0x8, *loop, *loop, 0x20, 0x24, 0x28, 0x2C][-18:]
     assert event == Exited(3, 2)

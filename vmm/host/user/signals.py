@@ -134,7 +134,7 @@ class Signals:
         if action.flags & Sa.ONSTACK and alternate is not None and not alternate.has(top):
             top = alternate.end
         at = top - frame.size & -16
-        thread.memory.write(thread.cpu, at, frame.build(thread, info))
+        thread.write(at, frame.build(thread, info))
         registers[A0], registers[A0 + 1], registers[A0 + 2] = info.number, at + ARGUMENTS_BYTES, at + frame.context
         registers[SP], registers[RA] = at, trampoline_address(thread.memory)
         registers.pc = registers[T9] = action.handler

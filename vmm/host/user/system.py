@@ -54,7 +54,9 @@ class UserSystem:
         self._next_id = FIRST_PID
         self.on_fork: Callable[[Thread, Thread], None] = lambda parent, child: None
         self.on_exec: Callable[[Thread], None] = lambda thread: None
-        """For a debugger: a process is born, and has its first registers; a process has another program, with its own."""
+        self.on_store: Callable[[Thread, int, int], None] = lambda thread, va, size: None
+        """For a debugger: a process is born, and has its first registers; a process has another program, with its own; the
+        kernel has stored something into a thread's memory, where no watchpoint of the CPU sees it."""
 
     # Running
 

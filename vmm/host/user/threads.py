@@ -86,6 +86,7 @@ class Thread:
 
     def write(self, va: int, data: bytes) -> None:
         self.memory.write(self.cpu, va, data)
+        self.system.on_store(self, va, len(data))
 
     def read_word(self, va: int) -> int:
         return int.from_bytes(self.read(va, 4), self.order)

@@ -21,6 +21,7 @@ def clone(thread: Thread, flags: int, stack: int, parent_tid: int, tls: int, chi
         thread.write_word(parent_tid, child.tid)
     if asked & Clone.CHILD_SETTID:
         child.memory.write(thread.cpu, child_tid, child.tid.to_bytes(4, thread.order))
+        thread.system.on_store(child, child_tid, 4)
     if asked & Clone.CHILD_CLEARTID:
         child.clear_tid = child_tid
     while child.process.borrows and not thread.system.signals.is_fatal(thread):
