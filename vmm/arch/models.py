@@ -102,7 +102,7 @@ _P5600 = CpuModel(
     name="P5600",
     description="MIPS32 release 5 core with VZ, after the MIPS P5600: 64 TLB entries and an FTLB of 512 for root "
                 "and apart from these as many for the guest; guests are told apart by root's ASID (no GuestID)",
-    not_modelled=(*_EVERYWHERE, *_FAST_DEBUG_CHANNEL, _NO_CM, *_VZ_NEVER, "a page-table walker for guests"),
+    not_modelled=(*_EVERYWHERE, *_FAST_DEBUG_CHANNEL, _NO_CM, *_VZ_NEVER),
     release=5, bits=32, ases=frozenset({"VZ", "TLBINV", "LLB", "MSA", "EVA", "MVH"}), tlb_entries=64, guest_tlb_entries=64,
     segbits=32, pabits=40, ftlb_largest_page=2, root=_P5600_ROOT, guest=guest_of(_P5600_ROOT),
     fir=0x30F3_0300, fcsr=Fcsr.NAN2008 | Fcsr.ABS2008,
@@ -154,7 +154,7 @@ _MIPS64R5 = CpuModel(
     description="MIPS64 release 5 core with VZ, after no chip: caches of a generic MIPS64 release 2 core, "
                 "the 48-bit addresses of an I6400, 8-bit GuestIDs, 64 TLB entries each for root and guest; its FPU has "
                 "paired single and both NaN and ABS encodings, chosen in FCSR, legacy after reset",
-    not_modelled=(*_NEVER, _NO_CM, *_VZ_NEVER, "a page-table walker for guests", "EVA (Config5.EVA)", "MAAR (Config5.MRP)"),
+    not_modelled=(*_NEVER, _NO_CM, *_VZ_NEVER, "EVA (Config5.EVA)", "MAAR (Config5.MRP)"),
     release=5, bits=64, ases=frozenset({"VZ", "TLBINV", "LLB", "MSA", "PS"}), tlb_entries=64, guest_tlb_entries=64,
     segbits=48, pabits=48, root=_MIPS64R5_ROOT, guest=guest_of(_MIPS64R5_ROOT),
     fir=0x30F7_0000, fcsr_writable=Fcsr.LEGACY_WRITABLE | Fcsr.NAN2008 | Fcsr.ABS2008,

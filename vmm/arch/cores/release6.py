@@ -68,7 +68,7 @@ VTLB_AND_FTLB = 4
 CM_AT = 0x1FBF_8000
 """Where the registers of the coherence manager are."""
 NOT_YET = ("microMIPS (Config3.ISA)",)
-WIDE_NOT_YET = ("a page-table walker for guests", "EVA (Config5.EVA)")
+WIDE_NOT_YET = ("EVA (Config5.EVA)",)
 CPS_NOT_YET = ("a guest's FTLB that the VPs of a core share", "EIC mode of the global interrupt controller")
 
 # fmt: off

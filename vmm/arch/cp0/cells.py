@@ -193,14 +193,14 @@ _ROOT_ONLY_BITS: dict[type[Register], int] = {
 
 _HIDDEN_FROM_GUEST: dict[type[Register], int] = {
     Config1: Config1.WR.mask | Config1.PC.mask,
-    Config3: Config3.VZ.mask | Config3.PW.mask | Config3.CDMM.mask | Config3.CMGCR.mask,
+    Config3: Config3.VZ.mask | Config3.CDMM.mask | Config3.CMGCR.mask,
     Config5: bits_of(Config5.MRP, Config5.MI, Config5.GI),
     IntCtl:  IntCtl.IPPCI.mask,
 }
 # fmt: on
 
-_NO_GUEST_COPY = frozenset({SRSCtl, SRSMap, MAAR, MAARI, MemoryMapID, *WALKER_REGISTERS})
-"""A guest has no shadow sets, walker, MAAR or MMID of its own: it exits when it touches these (GPSI)."""
+_NO_GUEST_COPY = frozenset({SRSCtl, SRSMap, MAAR, MAARI, MemoryMapID})
+"""A guest has no shadow sets, MAAR or MMID of its own: it exits when it touches these (GPSI)."""
 
 
 FTLB = 512

@@ -3,10 +3,11 @@ walker"; mips.md 4.5)
 
 It reads the tables as the kernel's data loads would, but anything in its way, a pointer that is not aligned, not mapped
 or not memory, ends it quietly, and the refill exception is taken as without it.  It leaves the CP0 registers alone.
+Root and guest have one each; for that of a guest, a table that root's TLB does not have now is in its way as well.
 """
 from __future__ import annotations
 
-from vmm.arch.cp0.registers import PWBase, PWCtl, PWField, PWSize
+from vmm.arch.cp0.registers import GuestCtl1, PWBase, PWCtl, PWField, PWSize
 from vmm.arch.privileged.entries import entry_lo_bits, find, page_mask_bits, put_entry, victim
 from vmm.arch.privileged.mode import KERNEL, address_space
 from vmm.arch.privileged.names import LOAD, File
@@ -142,15 +143,20 @@ def table_word(m: AnyMachine, address: AnyMachine, shift: AnyMachine) -> AnyMach
 def table_memory(m: AnyMachine, address: AnyMachine) -> AnyMachine:
     """The host address of a kernel address of the walker's context, or 0."""
     s = m.state
+    guest_id = m.root.get(GuestCtl1.ID) & s.guest_ids
     what = m.call(classify, address, m.const(KERNEL))
     physical, good = m.var(s.unmapped), m.var(m.flag(what == DIRECT))
     for _ in m.when(what == MAPPED):
-        hit = m.call(find, s.in_guest, address, address_space(m, m.cp0), m.const(0))
+        hit = m.call(find, s.in_guest, address, address_space(m, m.cp0), m.select(s.in_guest != 0, guest_id, 0))
         for _ in m.when(hit != 0):
             physical.value = m.call(readable, hit, address)
             good.value = m.flag(physical.value != -1)
-    for _ in m.when(s.in_guest != 0):
-        good.value = m.const(0)                        # a guest's tables need a second stage: left to software
+    for _ in m.when((s.in_guest != 0) & (good.value != 0)):
+        hit = m.call(find, m.const(0), physical.value, address_space(m, m.root), guest_id)
+        good.value = m.const(0)
+        for _ in m.when(hit != 0):
+            physical.value = m.call(readable, hit, physical.value)
+            good.value = m.flag(physical.value != -1)
     host = m.var(m.const(0))
     for _ in m.when(good.value != 0):
         host.value = m.call(backing, physical.value, m.const(LOAD))
