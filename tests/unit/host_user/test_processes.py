@@ -3,15 +3,16 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.host_user.rig import ANSWER, CODE, DATA, boot, program, system
+from tests.unit.host_user.rig import ANSWER, CODE, CODE_RIGHTS, DATA, DATA_RIGHTS, boot, program, system
 from vmm.arch.cp0.registers import EPC, Status
 from vmm.host.kernel.asids import AsidContexts
-from vmm.host.kernel.flush import Flush, Flusher, Wanted
+from vmm.host.kernel.flush import STALE, Flush, Flusher, Wanted
 from vmm.host.kernel.kernel import Kernel
 from vmm.host.kernel.mmids import MmidContexts
 from vmm.host.kernel.pagetable import pfn_of
-from vmm.host.user.memory import STACK_LIMIT
-from vmm.host.user.numbers import Sig
+from vmm.host.user.areas import Area
+from vmm.host.user.memory import STACK_LIMIT, Access
+from vmm.host.user.numbers import Prot, Sig
 from vmm.host.user.processes import Ended
 
 LIMIT = 400_000
@@ -152,3 +153,25 @@ def test_a_stack_grows_to_its_limit_and_no_further() -> None:
     assert process.ended is not None and process.ended.signal == Sig.SEGV
     stack = next(area for area in process.memory.areas if area.grows)
     assert STACK_LIMIT - (32 << 10) < stack.end - stack.start <= STACK_LIMIT
+
+
+@pytest.mark.parametrize("prot, left", [(CODE_RIGHTS, 0), (DATA_RIGHTS, STALE)], ids=["code", "data"])
+@pytest.mark.parametrize("how", ["unmap", "protect"])
+def test_code_that_goes_is_forgotten_where_the_process_was(how: str, prot: Prot, left: int) -> None:
+    """HM-43: elsewhere its word is zeroed, if the pages could be executed, so that caches know that nothing of it is left;
+    data only makes the word old."""
+    kernel = boot("P5600", False, 2)
+    host, _ = system(kernel)
+    process = host.start(program(kernel, SPIN, word(0), {"spin": 1}), [b"spin"], affinity=frozenset({0}))
+    memory, window = process.memory, 0x30_0000
+    memory.map(0, Area(window, window + 0x1000, prot))
+    host.run(5_000)
+    kernel.contexts.switch(1, memory.mm)
+    assert memory.fault(0, window, Access.FETCH if prot & Prot.EXEC else Access.READ) is None
+    kernel.contexts.switch(1, kernel.init_mm)
+    assert memory.mm.context(1) > STALE
+    if how == "unmap":
+        memory.unmap(0, window, window + 0x1000)
+    else:
+        memory.protect(0, window, window + 0x1000, prot)
+    assert memory.mm.context(1) == left
