@@ -15,6 +15,7 @@ from vmm.debug.layout import Kind, Row, layout
 from vmm.debug.view import LOW, FpuView, Locate, View
 from vmm.engine.cpu import Cpu
 from vmm.gdbstub.target import MemoryFault, TargetError
+from vmm.host.kernel.memory import NoMemory
 from vmm.host.machine import Machine
 from vmm.host.user.fpu import FpuContext
 from vmm.host.user.numbers import CallError
@@ -169,6 +170,8 @@ class ProcessView(View):
             self.thread.process.memory.write(self.core_number, address, data)
         except CallError:
             raise MemoryFault(f"{address:#x}: process {self.thread.process.pid} may not write there") from None
+        except NoMemory as error:                      # for a page that it has not used, or a copy of one that it shares
+            raise MemoryFault(f"{address:#x}: {error}") from None
 
 
 class KeptFpu(FpuView):

@@ -10,11 +10,10 @@ from vmm.guest.image import Image
 from vmm.guest.system import Ending, Interrupted
 from vmm.host.kernel.kernel import Kernel
 from vmm.host.machine import Machine
+from vmm.host.user.numbers import Sig
 from vmm.host.user.processes import Ended
 from vmm.host.user.system import UserSystem
 from vmm.host.user.threads import Thread
-
-SIGKILL = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ class Userland:
 
     def kill(self, pid: int) -> None:
         """The process ends as soon as it runs again."""
-        self.users.end_process(self.users.live[pid], Ended(signal=SIGKILL))
+        self.users.end_process(self.users.live[pid], Ended(signal=Sig.KILL))
 
     def host_code(self) -> bytes:
         return host_code(self.kernel)

@@ -198,3 +198,12 @@ def test_what_is_told_of_a_program_is_what_happens_next(host: str) -> None:
                 assert (core.pc, Cause.ExcCode.of(core.root[Cause])) == (told.raised.vector, told.raised.code)
                 outcomes.add("exception")
     assert "executed" in outcomes
+
+
+def test_a_write_for_which_there_is_no_page_left_fails_by_itself() -> None:
+    debugged = target("ASIDs", 3000)
+    pages = debugged.system.kernel.pages                    # type: ignore[attr-defined]
+    free = pages._top - pages._next >> pages.page_shift
+    pages.alloc(free)
+    with pytest.raises(MemoryFault, match="host memory"):
+        debugged.write_memory(FIRST, DATA, bytes(4))

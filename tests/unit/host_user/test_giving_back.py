@@ -15,7 +15,7 @@ from vmm.host.user.system import UserSystem
 
 PAUSE = ("addiu $2, $0, 4029", "syscall 0", "beq $0, $0, again", "nop")
 WINDOW, PAGE = 0x3000_0000, 0x1000
-LIMIT = 400_000
+LIMIT = 100_000
 hosts = pytest.mark.parametrize("model, mmids", [("I6500", True), ("I6500", False), ("P5600", False)])
 
 
@@ -62,7 +62,7 @@ def test_shared_memory_goes_with_the_last_space_that_has_it(model: str, mmids: b
 @hosts
 def test_address_spaces_that_come_and_go_need_no_more_memory(model: str, mmids: bool) -> None:
     host, process = started(model, mmids)
-    for turn in range(400):
+    for turn in range(200):
         child = process.memory.fork(0)
         host.kernel.contexts.switch(1, child.mm)
         child.free(0)
@@ -171,7 +171,7 @@ def test_of_two_threads_that_execute_at_once_one_does() -> None:
     kernel's entry already, where no interrupt reaches it."""
     both = ("lui $4, 1", "ori $4, $4, 0x100", "or $5, $0, $0", "addiu $2, $0, 4120", "syscall 0",
             f"lui $4, {DATA >> 16}", "or $5, $0, $0", "or $6, $0, $0", "addiu $2, $0, 4011", "syscall 0")
-    for seed in range(40):
+    for seed in range(6):
         kernel = boot("P5600", False, 2, quantum=100, seed=seed)
         found = program(kernel, ("addiu $2, $0, 77", *ANSWER), path="/found")
         host, _ = system(kernel, found)

@@ -125,7 +125,8 @@ def test_what_a_process_had_is_given_back(model: str, mmids: bool) -> None:
     assert kernel.pages.in_use == before
 
 
-def test_a_refill_that_a_flush_comes_to_begins_again() -> None:
+@pytest.mark.parametrize("who", [0, 1], ids=["another CPU", "a debugger on this one"])
+def test_a_refill_that_a_flush_comes_to_begins_again(who: int) -> None:
     """In the middle of the handler the PTE has been read; what is written then must not be that."""
     kernel = boot("I6500", True, 2)
     host, _ = system(kernel)
@@ -138,7 +139,7 @@ def test_a_refill_that_a_flush_comes_to_begins_again() -> None:
     old = memory.mm.table.get(DATA)
     memory.mm.table.put(DATA, old ^ pfn_of(old) | host.frames.alloc(word(77)))
     memory.mm.table.put(CODE, memory.mm.table.get(CODE))
-    kernel.flush(0, Flush.MM, Wanted(memory.mm))
+    kernel.flush(who, Flush.MM, Wanted(memory.mm))
     assert core.pc == core.root[EPC] and not core.root[Status] & Status.EXL.mask
     host.run(60_000)
     assert spinning.ended == Ended(77)

@@ -209,7 +209,7 @@ class Kernel:
     def flush(self, cpu: int, what: Flush, wanted: Wanted) -> None:
         """For code that runs on ``cpu``.  When this is over no TLB has what was asked to go; a task then must
         ``await_answers``."""
-        self._withdraw_refills(cpu)
+        self._withdraw_refills()
         self.mmu_counts[f"flush {what.value}"] += 1
         program, answer, core = self.flusher.flushing(cpu, what, wanted), None, self.cpus[cpu]
         before = core.ticks
@@ -219,11 +219,12 @@ class Kernel:
             answer = None if isinstance(step, Call) else step.perform()
         self.mmu_counts["flush_ticks"] += core.ticks - before
 
-    def _withdraw_refills(self, cpu: int) -> None:
+    def _withdraw_refills(self) -> None:
         """An IPI would come to a CPU in its refill handler when that is over, and GINVT does not wait for it at all; here
-        the handler begins again, so that no PTE that it has read outlives the flush."""
-        for other, core in enumerate(self.cpus):
-            if other != cpu and core.pc in self.text.refill and core.root[Status] & Status.EXL.mask:
+        the handler begins again, so that no PTE that it has read outlives the flush.  The CPU that asks can be in its
+        handler, too: where a debugger has stopped it and writes to a page."""
+        for core in self.cpus:
+            if core.pc in self.text.refill and core.root[Status] & Status.EXL.mask:
                 core.pc = core.root[EPC]
                 core.mtc0(Status, core.root[Status] & ~Status.EXL.mask)
 
