@@ -73,7 +73,7 @@ class GpaSpace:
             self._log(slot, page)
         self.mm.table.put(page, pte)
         assert pfn_of(pte) == slot.host_of(page)
-        return int(pte)
+        return pte
 
     def _log(self, slot: Slot, page: int) -> None:
         if slot.flags & SlotFlag.LOG_DIRTY:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import IntFlag
+from enum import IntEnum
+from functools import cached_property
 from sys import byteorder
 
 from vmm.host.kernel.memory import PageAllocator, kernel_address, physical_address
 
 
-class Pte(IntFlag):
+class Pte(IntEnum):
+    """Bits, as plain ints: a PTE is more than flags."""
     PRESENT = 1 << 0
     WRITE = 1 << 1
     ACCESSED = 1 << 2
@@ -30,9 +32,6 @@ class Pte(IntFlag):
     READABLE = VALID | ACCESSED
     WRITEABLE = DIRTY | WRITE | MODIFIED
 
-
-PRESENT = int(Pte.PRESENT)
-"""For loops."""
 
 ENTRYLO_SHIFT = 6
 """From a PTE to an EntryLo without RI/XI."""
@@ -55,58 +54,53 @@ def entry_lo(pte: int, *, rixi: bool) -> int:
     return flags >> RIXI_ROTATE | (flags & (1 << RIXI_ROTATE) - 1) << 64 - RIXI_ROTATE
 
 
-def _without(pte: int, flags: Pte) -> int:
-    """``~`` of a flag has only the flags in it, and a PTE is more than flags."""
-    return pte & ~int(flags)
-
-
 def mkclean(pte: int) -> int:
-    return _without(pte, Pte.MODIFIED | Pte.DIRTY)
+    return pte & ~(Pte.MODIFIED | Pte.DIRTY)
 
 
 def mkold(pte: int) -> int:
-    return _without(pte, Pte.ACCESSED | Pte.VALID)
+    return pte & ~(Pte.ACCESSED | Pte.VALID)
 
 
 def wrprotect(pte: int) -> int:
-    return _without(pte, Pte.WRITE | Pte.DIRTY)
+    return pte & ~(Pte.WRITE | Pte.DIRTY)
 
 
 def mkyoung(pte: int) -> int:
-    return pte | int(Pte.ACCESSED | Pte.VALID)
+    return pte | Pte.READABLE
 
 
 def mkdirty(pte: int) -> int:
-    return pte | int(Pte.MODIFIED | Pte.DIRTY if pte & Pte.WRITE else Pte.MODIFIED)
+    return pte | (Pte.MODIFIED | Pte.DIRTY if pte & Pte.WRITE else Pte.MODIFIED)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Geometry:
     """How a virtual address is cut: 2 levels on a 32-bit host, 3 on a 64-bit one; a table is one page."""
 
     page_shift: int
     word: int
 
-    @property
+    @cached_property
     def page_size(self) -> int:
         return 1 << self.page_shift
 
-    @property
+    @cached_property
     def word_shift(self) -> int:
         return 2 if self.word == 4 else 3
 
-    @property
+    @cached_property
     def index_bits(self) -> int:
         """Entries of a full table, as a power of two."""
         return self.page_shift - self.word_shift
 
-    @property
+    @cached_property
     def shifts(self) -> tuple[int, ...]:
         """Lowest address bit of each level's index, from the directory down to the PTEs."""
         levels = 2 if self.word == 4 else 3
         return tuple(self.page_shift + self.index_bits * level for level in reversed(range(levels)))
 
-    @property
+    @cached_property
     def coverage(self) -> int:
         """Address bits that the whole tree covers."""
         return min(self.shifts[0] + self.index_bits, 32 if self.word == 4 else 64)
@@ -238,7 +232,7 @@ class PageTable:
         first, last = max(0, (start - base) // size), min(1 << self.geometry.index_bits, -(-(end - base) // size))
         for index in self._used(table, level, first, last):
             pte = self.pages.ram.load(table + index * word, word)
-            if pte & PRESENT:
+            if pte & Pte.PRESENT:
                 yield base + index * size, pte
 
     def _prune(self, table: int, level: int, base: int, start: int, end: int) -> None:

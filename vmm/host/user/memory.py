@@ -102,14 +102,14 @@ class Memory:
 
     def _flags(self, area: Area) -> int:
         """Of a PTE of that area whose page is this process's alone."""
-        flags = int(Pte.PRESENT | Pte.CACHED)
+        flags = Pte.PRESENT | Pte.CACHED
         if area.prot != Prot.NONE:
-            flags |= int(Pte.READABLE)
+            flags |= Pte.READABLE
         if not area.prot & Prot.READ:
-            flags |= int(Pte.NO_READ)
+            flags |= Pte.NO_READ
         if not area.prot & Prot.EXEC:
-            flags |= int(Pte.NO_EXEC)
-        return flags | (int(Pte.WRITE) if area.prot & Prot.WRITE else 0)
+            flags |= Pte.NO_EXEC
+        return flags | (Pte.WRITE if area.prot & Prot.WRITE else 0)
 
     # Areas
 
