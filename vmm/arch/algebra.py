@@ -42,6 +42,9 @@ of the instruction; it becomes a Word by ``m.signed`` or ``m.unsigned``, or name
 ``m.lane(address, size)``                 a Word: how many bytes of the aligned ``size``-byte unit lie before this
                                           address, counted from its most significant byte
                                           (big-endian: address & size-1; little-endian: its mirror image)
+``m.table(numbers, index)``                 one of a tuple of 256 ints, by a Word
+``m.code_stays()``                        in ``quiet`` alone: a Condition that the page of this instruction is translated as
+                                          before it
 ``m.call(function, *words)``              ``function(m, *words)``, compiled once and called: for what is too long or
                                           too rare to be inlined
 ========================================  ==========================================================================

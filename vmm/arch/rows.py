@@ -31,6 +31,7 @@ class Insn:
     ``cp0``: it needs coprocessor 0 (kernel mode, or Status.CU0), else CpU.
     ``system``: it may change how the next instruction is fetched or what may interrupt it, so the engine looks
     around (mode, interrupts, translation) before it goes on.
+    ``quiet``: of such a row, ``quiet(m, **fields)``, asked when it is done: a Condition that it changed nothing of that.
     ``control``: it has a delay slot.
     ``vector``: it works on MSA's registers, so MSA must be there and switched on.
     ``compact``: it is a branch or jump without one.
@@ -49,6 +50,7 @@ class Insn:
     ase: str | None
     cp0: bool
     system: bool
+    quiet: Callable[..., Any] | None
     control: bool
     vector: bool
     compact: bool
@@ -85,13 +87,13 @@ class Family:
         self.rows: list[Insn] = []
 
     def insn(self, pattern: str, syntax: str, *, since: int = 1, until: int = REMOVED_NEVER, bits: int = 32,
-             ase: str | None = None, cp0: bool = False, system: bool = False,
+             ase: str | None = None, cp0: bool = False, system: bool = False, quiet: Callable[..., Any] | None = None,
              control: bool = False, compact: bool = False, forbids: bool = False,
              alone: bool = False, vector: bool = False, fp: Needs | None = None) -> Callable[[Meaning], Meaning]:
         """Add the decorated meaning as a row; its mnemonic is the first word of ``syntax``."""
         def register(meaning: Meaning) -> Meaning:
             self.rows.append(Insn(syntax.split()[0], Encoding.parse(pattern), syntax, meaning, self.name, since,
-                                  until, bits, ase, cp0, system, control, vector, compact, forbids,
+                                  until, bits, ase, cp0, system, quiet, control, vector, compact, forbids,
                                   alone or control or compact, fp))
             return meaning
         return register

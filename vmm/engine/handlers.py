@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from vmm.arch.cp0.registers import Status
-from vmm.arch.fp import Needs
 from vmm.arch.privileged import cp0, fpu, memory, msa
 from vmm.arch.rows import Insn
 from vmm.engine.control import ControlEmitter
@@ -71,10 +70,8 @@ def inline_handlers(unit: Any, row: Insn) -> Iterator[str]:
     if row.control or row.compact:
         yield from _control_handlers(unit, row)
         return
-    if row.cp0:
-        raise Heavy                                    # may it be used at all? too long a question to be inlined
-    if row.fp:
-        yield from _guarded_handlers(unit, row, row.fp)
+    if row.fp or row.cp0:
+        yield from _guarded_handlers(unit, row)
         return
     for flavour in (MAIN, SLOT):
         memory_row = False
@@ -89,13 +86,16 @@ def inline_handlers(unit: Any, row: Insn) -> Iterator[str]:
             yield m.definition(unit.handler_name(row, flavour, slow=slow))
 
 
-def _guarded_handlers(unit: Any, row: Insn, needs: Needs) -> Iterator[str]:
-    """Of an instruction of coprocessor 1: what the guard lets through, and a slow twin for all else."""
+def _guarded_handlers(unit: Any, row: Insn) -> Iterator[str]:
+    """Of an instruction of coprocessor 1 or a move from CP0: what is let through, and a slow twin for all else."""
     for flavour in (MAIN, SLOT):
         m = InlineEmitter(unit, row, flavour, False)
-        m.guard(needs)
+        if row.fp:
+            m.guard(row.fp)
         m.need_right()
         row.meaning(m, **{f.name: FieldRef(f) for f in row.encoding.fields})
+        if row.cp0 and not m.is_kernel:
+            raise Heavy                                # may it be used at all? too long a question to be inlined
         m.go_on()
         yield m.definition(unit.handler_name(row, flavour, slow=False))
     yield from heavy_handlers(unit, row, twin=True)
@@ -121,9 +121,14 @@ def heavy_handlers(unit: Any, row: Insn, *, twin: bool = False) -> Iterator[str]
         m.synchronise()
         state = m.state
         state.next_pc = state.target if flavour == SLOT else state.pc + 4
-        fields = "".join(f", i64 {m.field(FieldRef(f)).text}" for f in row.encoding.fields)
-        m.line(f"call i64 @{body.name}(ptr %st{fields})")
+        fields = {f.name: FieldRef(f) for f in row.encoding.fields}
+        given = "".join(f", i64 {m.field(ref).text}" for ref in fields.values())
+        m.line(f"call i64 @{body.name}(ptr %st{given})")
         m.leave_if_stopped()
+        if row.quiet:
+            for _ in m.when(row.quiet(m, **fields)):
+                m.go_on()
+                m.label(f"dead{m.fresh()}")
         if row.system:
             state.pc, state.in_slot, state.ticks = state.next_pc, m.const(0), state.ticks + 1
             m.line("ret void")

@@ -11,8 +11,10 @@ from typing import Any
 
 from vmm.arch.cp0.registers import Status
 from vmm.arch.encoding import Field
-from vmm.arch.privileged import memory, vector
+from vmm.arch.privileged import cp0, memory, vector
+from vmm.arch.privileged.mode import KERNEL
 from vmm.arch.rows import Insn
+from vmm.arch.state import OFFSET, ROOT_FILE
 from vmm.engine import lanes
 from vmm.engine.emit import LINE_BITS
 from vmm.engine.emit_words import Condition, Heavy, Operand, Word
@@ -22,6 +24,9 @@ from vmm.engine.records import (
     ARGUMENTS,
     BYTE_OF,
     DATA_ENTRIES,
+    FETCH_AT,
+    FETCH_ENTRIES,
+    FETCH_ENTRY,
     FIELDS_AT,
     PASS,
     RECORD,
@@ -31,6 +36,8 @@ from vmm.engine.records import (
     TAG_STORE,
     WORD_AT,
 )
+
+PAGE_SHIFT = 12
 
 
 class FieldRef:
@@ -48,6 +55,8 @@ class InlineEmitter(HostArithmetic):
         super().__init__(unit)
         self.row, self.flavour, self.slow = row, flavour, slow
         self.touches_memory = False
+        self.is_kernel = False
+        """It goes no further but in the root kernel."""
 
     # -- fields -------------------------------------------------------------------------------------------------------
     def _part(self, offset: int, bits: int, how: str) -> Word:
@@ -81,6 +90,13 @@ class InlineEmitter(HostArithmetic):
     @property
     def pc(self) -> Word:
         return self.state.page_va + self.index().shl(2)  # type: ignore[no-any-return]
+
+    def code_stays(self) -> Condition:
+        """The soft TLB still has the page, so no entry that translated it went."""
+        page = self.state.page_va
+        number = page.shr(PAGE_SHIFT) & (FETCH_ENTRIES - 1)
+        entry = self.named(f"getelementptr inbounds i8, ptr %view, i64 {(number * FETCH_ENTRY + FETCH_AT).text}")
+        return self.condition(f"icmp eq i64 {self.named(f'load i64, ptr {entry}')}, {page.text}")
 
     # -- going on -----------------------------------------------------------------------------------------------------
     def go(self, record: str, b: str = "%b", tgt: str = "%tgt") -> None:
@@ -119,7 +135,16 @@ class InlineEmitter(HostArithmetic):
         raise Heavy
 
     def call(self, function: Callable[..., Any], *words: Operand) -> Word:
-        raise Heavy
+        if function is not cp0.read:
+            raise Heavy
+        return self._held(*words)
+
+    def _held(self, index: Word) -> Word:
+        """A register as the root kernel reads it; what is more than a look, or anybody else's, is for the slow handler."""
+        state = self.state
+        self.is_kernel = True
+        self.slow_if((state.priv != KERNEL) | (state.in_guest != 0) | (self.table(cp0.AS_HELD, index) == 0))
+        return self.slot(index + ROOT_FILE) & self.slot(index + OFFSET["root_present"])
 
     # -- memory -------------------------------------------------------------------------------------------------------
     def _hit(self, address: Word, size: int, tag_at: int) -> Word:

@@ -264,6 +264,22 @@ def test_a_written_entry_is_seen_at_once_and_a_removed_one_no_more(rig: Rig) -> 
     assert rig.cpu.pc == EBASE
 
 
+@pytest.mark.parametrize(("write", "random"), [("tlbwi", 0), ("tlbwr", 1)])
+def test_code_that_maps_its_own_page_anew_goes_on_in_the_new_one(rig: Rig, write: str, random: int) -> None:
+    """Far from the end of its time, where an engine goes on freely; a write of other pages lets it do so."""
+    last = rig.cpu.tlb.variable - 1 if random else 0
+    rig.cpu.root[Wired] = last                             # leaves TLBWR one entry: the FTLB has no such pages
+    rig.cpu.tlb[last] = TlbEntry(KSEG2, 0x6000, 0x8000 >> 6 | V | G, V | G)
+    rig.code(0x8000, "ori $9, $0, 1", write, "ori $9, $9, 2", "b -4", "nop")
+    rig.code(0xC000, "nop", "nop", "ori $9, $9, 4", "b -4", "nop")
+    operands(rig, KSEG2, 0xC000 >> 6 | V | G, V | G, 0x6000, last)
+    rig.cpu.root[Status], rig.cpu.root[EBase] = 0, EBASE
+    rig.cpu.pc = KSEG2
+    rig.cpu.refresh()
+    rig.run_to(rig.cpu.ticks + 5000)
+    assert rig.cpu.gpr[9] == 5
+
+
 def test_another_space_does_not_see_the_pages_of_the_first(rig: Rig) -> None:
     for n, asid in enumerate((1, 2)):
         rig.put(0x8000 + 0x1000 * n, 4, asid)

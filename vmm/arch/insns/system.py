@@ -19,10 +19,18 @@ def register_index(m, rd, sel):
     return m.unsigned(rd, 5) << 3 | m.unsigned(sel, 3)
 
 
+def into_a_holder(m, rt, rd, sel):
+    return m.table(cp0.IS_HOLDER, register_index(m, rd, sel)) != 0
+
+
+def code_stays(m):
+    return m.code_stays()
+
+
 @system.insn("010000 00000 rt:5 rd:5 00000 000 sel:3", "mfc0 {rt}, {rd:n}<, {sel}>", cp0=True)
 def mfc0(m, rt, rd, sel):
     index = register_index(m, rd, sel)
-    m.gpr[rt] = m.call(cp0.low_half, index, m.call(cp0.read, index))
+    m.gpr[rt] = cp0.low_half(m, index, m.call(cp0.read, index))
 
 
 @system.insn("010000 00001 rt:5 rd:5 00000 000 sel:3", "dmfc0 {rt}, {rd:n}<, {sel}>", cp0=True, bits=64)
@@ -36,13 +44,15 @@ def mfhc0(m, rt, rd, sel):
     m.gpr[rt] = m.call(cp0.high_half, index, m.call(cp0.read, index))
 
 
-@system.insn("010000 00100 rt:5 rd:5 00000 000 sel:3", "mtc0 {rt}, {rd:n}<, {sel}>", cp0=True, system=True)
+@system.insn("010000 00100 rt:5 rd:5 00000 000 sel:3", "mtc0 {rt}, {rd:n}<, {sel}>", cp0=True, system=True,
+             quiet=into_a_holder)
 def mtc0(m, rt, rd, sel):
     index = register_index(m, rd, sel)
     m.call(cp0.write, index, m.call(cp0.from_low_half, index, m.gpr[rt]))
 
 
-@system.insn("010000 00101 rt:5 rd:5 00000 000 sel:3", "dmtc0 {rt}, {rd:n}<, {sel}>", cp0=True, system=True, bits=64)
+@system.insn("010000 00101 rt:5 rd:5 00000 000 sel:3", "dmtc0 {rt}, {rd:n}<, {sel}>", cp0=True, system=True,
+             quiet=into_a_holder, bits=64)
 def dmtc0(m, rt, rd, sel):
     m.call(cp0.write, register_index(m, rd, sel), m.gpr[rt])
 
@@ -80,7 +90,7 @@ def tlbr(m):
     m.call(tlb.read, *tlb.own(m))
 
 
-@system.insn("010000 1 0000000000000000000 000010", "tlbwi", cp0=True, system=True)
+@system.insn("010000 1 0000000000000000000 000010", "tlbwi", cp0=True, system=True, quiet=code_stays)
 def tlbwi(m):
     m.call(tlb_operands_from_guest)
     m.call(tlb.write_indexed, *tlb.own(m))
@@ -98,7 +108,7 @@ def tlbinvf(m):
     m.call(tlb.invalidate_all, *tlb.own(m))
 
 
-@system.insn("010000 1 0000000000000000000 000110", "tlbwr", cp0=True, system=True)
+@system.insn("010000 1 0000000000000000000 000110", "tlbwr", cp0=True, system=True, quiet=code_stays)
 def tlbwr(m):
     m.call(tlb_operands_from_guest)
     m.call(tlb.write_random, *tlb.own(m))

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from vmm.arch.cp0 import REGISTERS
 from vmm.arch.cp0.registers import (
+    DEPC,
+    DESAVE,
+    EPC,
     MAAR,
     MAARI,
+    BadVAddr,
     Cause,
     CDMMBase,
     Compare,
@@ -16,16 +20,20 @@ from vmm.arch.cp0.registers import (
     Config3,
     Config4,
     Config5,
+    Context,
     Count,
     EBase,
     EntryHi,
     EntryLo0,
     EntryLo1,
+    ErrorEPC,
     GTOffset,
     GuestCtl0,
     GuestCtl0Ext,
     GuestCtl2,
     HWREna,
+    Index,
+    KScratch1,
     LLAddr,
     PageGrain,
     PageMask,
@@ -39,6 +47,7 @@ from vmm.arch.cp0.registers import (
     WatchHi,
     WatchLo,
     Wired,
+    XContext,
 )
 from vmm.arch.exceptions import GExcCode
 from vmm.arch.privileged import counters, ftlb, watchpoints
@@ -60,6 +69,14 @@ XNP = 5
 IN_ENTRY_LO = 0x3FFF_FFFF
 LONG_PTEI = 0x20
 """In PWField: PTEI is 32 or more."""
+HOLDERS = (Index, EntryLo0, Context, UserLocal, PageMask, BadVAddr, XContext, EPC, ErrorEPC, DEPC, DESAVE, KScratch1)
+"""Registers, and those like them, from whose value nothing is derived: it waits for an instruction or an exception."""
+IS_HOLDER: tuple[int, ...] = tuple(
+    int(n in REGISTERS and issubclass(REGISTERS[n], HOLDERS)) for n in range(REGISTERS_PER_FILE))
+AS_HELD: tuple[int, ...] = tuple(
+    int(n not in (Count.index, Random.index, LLAddr.index, MAAR.index) and n >> 3 != PerfCtl0.number[0])
+    for n in range(REGISTERS_PER_FILE))
+"""1 for each register, by index, that reads as it is held; of the others ``read`` knows more."""
 WIDE: tuple[int, ...] = tuple(int(n in REGISTERS and REGISTERS[n].bits64) for n in range(REGISTERS_PER_FILE))
 """1 for each register of 64 bits, by index."""
 ONE_CLEARS, ZERO_CLEARS = (
@@ -87,22 +104,23 @@ def is_mmu_register(m: AnyMachine, index: AnyMachine) -> AnyMachine:
 
 
 def keep_from_guest(m: AnyMachine, index: AnyMachine, write: AnyMachine) -> None:
-    """Exit (GPSI) if the guest may not touch this register by itself (mips.md 7.4)."""
-    s, ctl = m.state, m.root
+    """Exit (GPSI) if the guest that runs may not touch this register by itself (mips.md 7.4)."""
+    ctl = m.root
     absent = (m.slot(index + OFFSET["guest_present"]) == 0) & (m.slot(index + OFFSET["root_present"]) != 0)
     mmu = (m.call(is_mmu_register, index) != 0) & (ctl.get(GuestCtl0.AT) != AT_GUEST)
     timer = ((index == Count.index) | (index == Compare.index)) & ~ctl.on(GuestCtl0.GT)
     counting = (index == Count.index) & (write != 0)
     config = (index.shr(3) == Config.number[0]) & (write != 0) & ~ctl.on(GuestCtl0.CF)
-    for _ in m.when((s.in_guest != 0) & (absent | mmu | timer | counting | config)):
+    for _ in m.when(absent | mmu | timer | counting | config):
         m.call(exit_guest, m.const(GExcCode.GPSI))
 
 
 def read(m: AnyMachine, index: AnyMachine) -> AnyMachine:
     """The register as held; MFC0 and DMFC0 differ only in what they do with it."""
     s = m.state
-    m.call(keep_from_guest, index, m.const(0))
     guest = s.in_guest != 0
+    for _ in m.when(guest):
+        m.call(keep_from_guest, index, m.const(0))
     present = m.select(guest, m.slot(index + OFFSET["guest_present"]), m.slot(index + OFFSET["root_present"]))
     value = m.var(m.call(held, s.base, index) & present)
     for _ in m.when(index == Count.index):
@@ -132,12 +150,12 @@ def read_of_guest(m: AnyMachine, index: AnyMachine) -> AnyMachine:
 
 def held(m: AnyMachine, base: AnyMachine, index: AnyMachine) -> AnyMachine:
     """A register of a context; LLAddr.LLB is the link itself, which the contexts share (mips.md 6, LL/SC)."""
-    return File(m, base).at(index) | m.select(m.call(is_link, base, index) != 0, m.state.llbit, 0)
+    return File(m, base).at(index) | m.select(is_link(m, base, index), m.state.llbit, 0)
 
 
 def is_link(m: AnyMachine, base: AnyMachine, index: AnyMachine) -> AnyMachine:
-    """1 for LLAddr of a core that shows the link in it."""
-    return m.flag((index == LLAddr.index) & File(m, base).on(Config5.LLB))
+    """A Condition: LLAddr of a core that shows the link in it."""
+    return (index == LLAddr.index) & File(m, base).on(Config5.LLB)
 
 
 def merged(m: AnyMachine, index: AnyMachine, old: AnyMachine, offered: AnyMachine, mask: AnyMachine) -> AnyMachine:
@@ -178,8 +196,9 @@ def is_entry_lo(m: AnyMachine, index: AnyMachine) -> AnyMachine:
 def write(m: AnyMachine, index: AnyMachine, value: AnyMachine) -> None:
     """MTC0 and DMTC0 in the context that runs."""
     s = m.state
-    m.call(keep_from_guest, index, m.const(1))
     guest = s.in_guest != 0
+    for _ in m.when(guest):
+        m.call(keep_from_guest, index, m.const(1))
     mask = m.select(guest, m.slot(index + OFFSET["guest_writable"]), m.slot(index + OFFSET["root_writable"]))
     for _ in m.when(is_counter(m, index) & (s.perf_counters != 0)):
         m.call(counters.synchronise)
@@ -312,7 +331,7 @@ def put(m: AnyMachine, base: AnyMachine, index: AnyMachine, new: AnyMachine, off
     segments = ~index.below(m.const(SegCtl0.index)) & index.below(m.const(SegCtl2.index + 1))
     for _ in m.when(segments | (index == CDMMBase.index) | (index == PageGrain.index)):
         m.forget_every_page()
-    for _ in m.when(m.call(is_link, base, index) != 0):
+    for _ in m.when(is_link(m, base, index)):
         m.state.llbit = new & LLAddr.LLB.mask
         file[LLAddr] = new & ~LLAddr.LLB.mask
 

@@ -143,7 +143,8 @@ def put_entry(m: AnyMachine, base: AnyMachine, tlb: AnyMachine, index: AnyMachin
     m.set_slot(at + TlbSlot.GLOBAL, shared)
     m.set_slot(at + TlbSlot.GUEST, guest_id)
     m.set_slot(at + TlbSlot.VALID, ftlb.mark(m, tlb, at, shared, guest_id))
-    m.call(forget_alone, at, tlb)
+    for _ in m.when(s.lends_entries != 0):             # until now a sibling's entry may have served this VP
+        m.call(forget_alone, at, tlb)
     return at
 
 

@@ -44,7 +44,10 @@ def one_of(m: AnyMachine, code: AnyMachine, codes: tuple[ExcCode, ...]) -> AnyMa
 
 
 def deliver(m: AnyMachine) -> None:
-    """Enter the exception that ``state.trap`` names, in the context it belongs to; pc, in_slot as at the fault."""
+    """Enter the exception that ``state.trap`` names, in the context it belongs to; pc, in_slot as at the fault.
+
+    The mode follows when the engine looks around, as it does before the next instruction.
+    """
     s = m.state
     redirect = ((s.trap == ExcCode.RI + 1) & (s.in_guest != 0) & (s.trap_root == 0) & m.root.on(GuestCtl0.RI))
     for _ in m.when(redirect):
@@ -86,7 +89,6 @@ def deliver(m: AnyMachine) -> None:
     s.pc = base + offset.value
     s.in_slot, s.forbidden, s.as_user, s.pc_relative = (m.const(0),) * 4
     s.trap, s.trap_refill, s.trap_root, s.trap_ce = (m.const(0),) * 4
-    m.call(update_mode)
 
 
 def enter_nmi(m: AnyMachine) -> None:
