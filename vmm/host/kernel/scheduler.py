@@ -251,9 +251,8 @@ class Scheduler:
         self._executing = number
         try:
             while (now := cpu.ticks) < until and not stop():
-                if alone:
-                    turn = self.turns.end(now)
-                elif now >= turn:
+                turn = self.turns.end(now) if alone else turn
+                if now >= turn:
                     break
                 alarm = self._next_alarm()
                 if alarm is not None and alarm <= now:
@@ -266,12 +265,9 @@ class Scheduler:
                     alarm, now = self._next_alarm(), cpu.ticks
                 alone = not self._contended
                 limit = until if alone else min(until, turn)
-                if alarm is not None:
-                    limit = min(limit, max(alarm, now + 1))
-                limit = self._take_calls(number, task, limit)
+                limit = self._take_calls(number, task, limit if alarm is None else min(limit, max(alarm, now + 1)))
                 if task is None:
-                    ready = None if number in self.online.leaving else self._waiting.next_ready(number)
-                    cpu.skip_to(limit if ready is None else min(limit, max(ready, now + 1)))
+                    self._idle(number, now, limit)
                     continue
                 if isinstance(task.want, Wait) and not self.calls.is_over(number, task.want.call, limit):
                     ends = turn if alarm is None else min(turn, alarm)
@@ -287,6 +283,11 @@ class Scheduler:
             return None
         finally:
             self._executing = None
+
+    def _idle(self, number: int, now: int, limit: int) -> None:
+        """Until then, or until a task could run here."""
+        ready = None if number in self.online.leaving else self._waiting.next_ready(number)
+        self.cpus[number].skip_to(limit if ready is None else min(limit, max(ready, now + 1)))
 
     def _take_calls(self, number: int, task: Task | None, limit: int) -> int:
         executes = task is not None and not isinstance(task.want, Wait)
