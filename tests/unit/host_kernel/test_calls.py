@@ -12,7 +12,7 @@ from vmm.arch.insns import ROWS
 from vmm.arch.models import MODELS
 from vmm.arch.rows import available
 from vmm.arch.text import Mnemonics
-from vmm.host.kernel.calls import CrossCall
+from vmm.host.kernel.calls import Calls, CrossCall
 from vmm.host.kernel.contexts import Mm
 from vmm.host.kernel.costs import CHARGED, SEQUENCES, length
 from vmm.host.kernel.cpu import Cpu
@@ -136,6 +136,29 @@ def test_mmids_ask_nobody(mmids: bool) -> None:
     kernel.scheduler.complete(task, 40 * QUANTUM)
     assert kernel.scheduler.calls.counts["ipi"] == (0 if mmids else 15)
     assert kernel.scheduler.calls.counts["interrupted"] == (0 if mmids else 15)
+
+
+class Clock:
+    def __init__(self, ticks: int) -> None:
+        self.ticks = ticks
+
+    def skip_to(self, ticks: int) -> None:
+        assert ticks >= self.ticks
+        self.ticks = ticks
+
+
+def test_who_asked_waits_for_the_latest_clock_whoever_answers_last() -> None:
+    """A CPU whose turn comes later may have an earlier clock."""
+    clocks = [Clock(20), Clock(100), Clock(30)]
+    calls = Calls(clocks)                                   # type: ignore[arg-type]
+    call = calls.ask(0, {1: 5, 2: 1})
+    calls.serve(1)
+    assert not calls.is_over(0, call, 1_000)
+    assert calls.may_answer(call, 31) and not calls.may_answer(call, 30)
+    calls.serve(2)
+    assert (call.answered_at, clocks[2].ticks) == (105, 31)
+    assert not calls.is_over(0, call, 104) and clocks[0].ticks == 20
+    assert calls.is_over(0, call, 105) and clocks[0].ticks == 105
 
 
 def everybody_flushes(seed: int, step: int) -> tuple[list[Any], list[int]]:
