@@ -102,7 +102,7 @@ class Cps:
         for number, cluster in enumerate(self.clusters):
             name = str(number or "")
             found |= {f"gcr{name}": cluster.gcr, f"cpc{name}": cluster.cpc, f"gic{name}": cluster.gic,
-                      f"watchdogs{name}": cluster.gic.watchdogs}
+                      f"counter{name}": cluster.gic.counter, f"watchdogs{name}": cluster.gic.watchdogs}
         return found
 
     # -- accesses --------------------------------------------------------------------------------------------------------

@@ -130,7 +130,7 @@ def test_the_clock_goes_on_counting_polls() -> None:
 
 
 @pytest.mark.parametrize(("mode", "cpu", "cpus", "more"), [
-    ("bare", "I6400", 2, {"fdc0", "fdc1", "gcr", "cpc", "gic", "watchdogs"}), ("bare", "24Kf", 1, {"fdc0"}),
+    ("bare", "I6400", 2, {"fdc0", "fdc1", "gcr", "cpc", "gic", "counter", "watchdogs"}), ("bare", "24Kf", 1, {"fdc0"}),
     ("vz", "P5600", 1, set())])
 def test_a_system_lists_what_is_outside_its_board_too(mode: str, cpu: str, cpus: int, more: set[str],
                                                       tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.support.board import Time, read, write
 from vmm.errors import ConfigError
 from vmm.guest.bus import Bus
-from vmm.guest.devices.gic import COUNT_ONES, INTERRUPTS, LOCAL, OTHER, SPAN, USER, WEDGE_SET, Gic
+from vmm.guest.devices.gic import INTERRUPTS, LOCAL, OTHER, SPAN, USER, WEDGE_SET, Gic
+from vmm.guest.devices.gic_counter import ONES
 
 VPS = 3
 CONFIG, COUNTER, POL, TRIG, DUAL, WEDGE, RMASK, SMASK, MASK, PEND = (
@@ -264,6 +265,8 @@ def test_random_accesses_and_a_snapshot(before: list[tuple[str, int, int]], afte
     one, other = Rig(), Rig()
     play(one, before)
     other.time.to(one.time.now)
+    other.gic.counter.restore(one.gic.counter.save())
+    other.gic.watchdogs.restore(one.gic.watchdogs.save())
     other.gic.restore(one.gic.save())
     other.gic.master = one.gic.master
     assert play(one, after) == play(other, after)
@@ -291,10 +294,10 @@ def test_pins_are_what_the_registers_say(steps: list[tuple[str, int, int]]) -> N
 
 def test_a_damaged_snapshot_is_refused() -> None:
     gic = Rig().gic
-    state = gic.save()
-    state.compare[0] = COUNT_ONES + 1
-    with pytest.raises(ConfigError, match=r"snapshot: Gic\.State\.compare"):
-        gic.restore(state)
+    state = gic.counter.save()
+    state.compare[0] = ONES + 1
+    with pytest.raises(ConfigError, match=r"snapshot: Counter\.State\.compare"):
+        gic.counter.restore(state)
     short = Rig().gic.save()
     short.vps.pop()
     with pytest.raises(ConfigError, match=r"snapshot: Gic\.State\.vps"):

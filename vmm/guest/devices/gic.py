@@ -3,9 +3,8 @@
 An interrupt is pending by its line's level, or by an edge that came; with its mask bit set it drives the pin that its map
 names, of one VP.  ``master`` is the VP whose access the next one is; whoever passes accesses on says it.  Registers are of
 32 bits; an aligned access of 64 bits is one to two of them.  EIC mode is not there; what a core keeps for itself (timer,
-performance counters, software interrupts, debug channel) is shown as not routable.  The watchdogs are in ``gic_watchdog``.
-Invariant: the counter never goes back, though a VP may ask at an earlier moment of its own than another did before; each
-VP's comparison is an alarm of that VP's own clock.
+performance counters, software interrupts, debug channel) is shown as not routable.  Counter and watchdogs are in
+``gic_counter`` and ``gic_watchdog``.
 (MIPS multiprocessing system programmer's guides, Global Interrupt Controller)
 """
 from __future__ import annotations
@@ -16,13 +15,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 from vmm.engine.engine import MAX_CPUS
+from vmm.guest.devices.gic_counter import NS_PER_COUNT, Counter
 from vmm.guest.devices.gic_watchdog import Watchdogs
 from vmm.guest.devices.time import Clock
 from vmm.guest.devices.window import Window, bits, copied, words
 
 INTERRUPTS, MOST_VPS = 256, MAX_CPUS
 PINS = 6
-NS_PER_COUNT = 10
 SPAN, LOCAL, OTHER, USER = 0x2_0000, 0x8000, 0xC000, 0x1_0000
 REVISION = 0x0500
 COUNTSTOP, COUNTBITS, NUMINTERRUPTS = 28, 24, 16            # in GIC_CONFIG; lowest is PVPS
@@ -30,9 +29,6 @@ WEDGE_SET = 1 << 31
 MAP_TO_PIN, MAP_BITS, PIN_BITS = 1 << 31, 0xE000_003F, 0x3F
 WORD, WORDS = 0xFFFF_FFFF, INTERRUPTS // 32
 ALL = (1 << INTERRUPTS) - 1
-COUNT_ONES = (1 << 64) - 1
-FAR = 1 << 62
-"""A comparison that is more counts away never comes."""
 WATCHDOG, COMPARE = 0, 1                                    # local interrupts, by bit, and their maps by number
 LOCAL_BITS = 0x7F
 LOCAL_AFTER_RESET = 0x32
@@ -70,28 +66,24 @@ class Gic:
         dual: int = bits(INTERRUPTS)
         pins: list[int] = words(INTERRUPTS, 32, MAP_TO_PIN)
         vps: list[int] = words(INTERRUPTS, 64)
-        stopped: bool = False
-        offset: int = bits(64)                              # of the counter to time; while it stands, its value
-        seen_ns: int = bits(64)                             # the latest moment at which anyone asked
         local_pend: list[int] = words(MOST_VPS, 7)
         local_mask: list[int] = words(MOST_VPS, 7, LOCAL_AFTER_RESET)
         local_maps: list[int] = words(MOST_VPS * LOCAL_MAPS, 32, MAP_TO_PIN)
         other: list[int] = words(MOST_VPS, 6)
-        compare: list[int] = words(MOST_VPS, 64, COUNT_ONES)
 
     def __init__(self, clocks: Sequence[Clock], wire: Wire, nmi: Callable[[int], None] = lambda vp: None,
                  reset: Callable[[int], None] = lambda vp: None) -> None:
         """A clock for each VP, by whose time its alarms come.  ``nmi``: a VP gets one.  ``reset``: its watchdog asks."""
-        self._clocks, self._wire, self._nmi = clocks, wire, nmi
-        self.watchdogs = Watchdogs(clocks, NS_PER_COUNT, self._moment, partial(self._set_pending, WATCHDOG), reset)
-        self.count_of_vps = len(clocks)
+        self._wire, self._nmi = wire, nmi
         self.master = 0
+        self.counter = Counter(clocks, lambda: self.master, partial(self._set_pending, COMPARE))
+        self.watchdogs = Watchdogs(clocks, NS_PER_COUNT, self.counter.moment, partial(self._set_pending, WATCHDOG), reset)
+        self.count_of_vps = len(clocks)
         self.state = self.State()
         self._shared = [0] * self.count_of_vps                    # pins driven by shared interrupts, a bit each
         self._local = [0] * self.count_of_vps
         self._driven = [0] * self.count_of_vps
         self._shared_nmi, self._nmi_driven = 0, 0                 # a bit for each VP
-        self._alarms = [clock.alarm(partial(self._matched, vp)) for vp, clock in enumerate(clocks)]
 
     # -- interrupts ----------------------------------------------------------------------------------------------------
     def set_line(self, number: int, level: bool) -> None:
@@ -155,76 +147,33 @@ class Gic:
         self.state.local_pend[vp] = self.state.local_pend[vp] & ~(1 << local) | pending << local
         self._update_local(vp)
 
-    # -- the counter ---------------------------------------------------------------------------------------------------
-    @property
-    def count(self) -> int:
-        state = self.state
-        return state.offset if state.stopped else (self._moment() + state.offset) & COUNT_ONES
-
-    def _moment(self) -> int:
-        """Time as the counter counts it."""
-        state = self.state
-        state.seen_ns = max(state.seen_ns, self._clocks[self.master].now_ns())
-        return state.seen_ns // NS_PER_COUNT
-
-    def _set_count(self, value: int) -> None:
-        if self.state.stopped:
-            self.state.offset = value
-
-    def _stop(self, stopped: bool) -> None:
-        state = self.state
-        if stopped != state.stopped:
-            now, moment = self.count, self._moment()
-            state.stopped, state.offset = stopped, now if stopped else (now - moment) & COUNT_ONES
-            self._await_matches()
-
-    def _await_matches(self) -> None:
-        for vp in range(self.count_of_vps):
-            self._await_match(vp)
-
-    def _await_match(self, vp: int) -> None:
-        state, alarm = self.state, self._alarms[vp]
-        ahead = state.compare[vp] - self.count & COUNT_ONES
-        if state.stopped or ahead > FAR or state.local_pend[vp] >> COMPARE & 1:
-            alarm.cancel()
-        else:
-            alarm.start((self._moment() + ahead) * NS_PER_COUNT)
-
-    def _matched(self, vp: int) -> None:
-        self._set_pending(COMPARE, vp, True)
-
-    def _set_compare(self, vp: int, value: int) -> None:
-        self.state.compare[vp] = value
-        self._set_pending(COMPARE, vp, False)
-        self._await_match(vp)
-
     # -- shared registers ----------------------------------------------------------------------------------------------
     @regs.read(0x000)
     def config(self) -> int:
-        return (int(self.state.stopped) << COUNTSTOP | (64 - 32) // 4 << COUNTBITS
+        return (int(self.counter.state.stopped) << COUNTSTOP | (64 - 32) // 4 << COUNTBITS
                 | (INTERRUPTS // 8 - 1) << NUMINTERRUPTS | self.count_of_vps)
 
     @regs.write(0x000)
     def set_config(self, value: int) -> None:
-        self._stop(bool(value >> COUNTSTOP & 1))
+        self.counter.stop(bool(value >> COUNTSTOP & 1))
 
     @regs.read(0x010)
     @regs.read(USER)
     def counter_low(self) -> int:
-        return self.count & WORD
+        return self.counter.count & WORD
 
     @regs.read(0x014)
     @regs.read(USER + 4)
     def counter_high(self) -> int:
-        return self.count >> 32
+        return self.counter.count >> 32
 
     @regs.write(0x010)
     def set_counter_low(self, value: int) -> None:
-        self._set_count(self.count & ~WORD | value)
+        self.counter.set_count(self.counter.count & ~WORD | value)
 
     @regs.write(0x014)
     def set_counter_high(self, value: int) -> None:
-        self._set_count(self.count & WORD | value << 32)
+        self.counter.set_count(self.counter.count & WORD | value << 32)
 
     @regs.read(0x020)
     def revision(self) -> int:
@@ -348,19 +297,19 @@ class Gic:
 
     @_of_vps(regs.read, 0x0A0)
     def compare_low(self, vp: int) -> int:
-        return self.state.compare[vp] & WORD
+        return self.counter.state.compare[vp] & WORD
 
     @_of_vps(regs.read, 0x0A4)
     def compare_high(self, vp: int) -> int:
-        return self.state.compare[vp] >> 32
+        return self.counter.state.compare[vp] >> 32
 
     @_of_vps(regs.write, 0x0A0)
     def set_compare_low(self, vp: int, value: int) -> None:
-        self._set_compare(vp, self.state.compare[vp] & ~WORD | value)
+        self.counter.set_compare(vp, self.counter.state.compare[vp] & ~WORD | value)
 
     @_of_vps(regs.write, 0x0A4)
     def set_compare_high(self, vp: int, value: int) -> None:
-        self._set_compare(vp, self.state.compare[vp] & WORD | value << 32)
+        self.counter.set_compare(vp, self.counter.state.compare[vp] & WORD | value << 32)
 
     # -- snapshots -----------------------------------------------------------------------------------------------------
     def save(self) -> State:
@@ -368,7 +317,6 @@ class Gic:
 
     def restore(self, state: State) -> None:
         self.state = copied(state)
-        self._await_matches()
         self._nmi_driven = (1 << self.count_of_vps) - 1          # those that were there have come
         for vp in range(self.count_of_vps):
             self._update_local(vp)
