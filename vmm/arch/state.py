@@ -109,6 +109,7 @@ SLOTS: tuple[Slot, ...] = _slots(
     ("shadow",         512, "the sixteen sets of general registers; the current one is in gpr"),
     ("eic_vector",       1, "EIC mode: vector that the external controller gives, 0: that of the level"),
     ("eic_set",          1, "EIC mode: shadow set that it gives"),
+    ("eic_levels",       4, "EIC mode: levels that it gives to the core's own, by vmm.arch.privileged.interrupts.OWN"),
     ("compare_at",       2, "tick of the next Count == Compare: root, guest"),
     ("random_seed",      1, "state of the Random sequence"),
     ("random_writes",    1, "TLBWRs and TLBGWRs so far, for people"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vmm.arch.cp0.cells import LEGACY_SEGMENTS
 from vmm.arch.cp0.fields import Register
-from vmm.arch.cp0.registers import MAAR, Cause, PerfCtl0, WatchLo
+from vmm.arch.cp0.registers import MAAR, Cause, IntCtl, PerfCtl0, WatchLo
 from vmm.arch.exceptions import RESET_VECTOR
 from vmm.arch.models import CpuModel
 from vmm.arch.rows import RELEASE_6
@@ -149,6 +149,7 @@ class Cpu:
         for name in ("eic_vector", "eic_set", "llbit", "halted", "irq_lines", "nmi", "guest_ip", "trap", "stop", "io_ready",
                      "skip_break"):
             setattr(state, name, 0)
+        self.set_eic_levels(IntCtl.IPTI.of(self.root[IntCtl]), IntCtl.IPPCI.of(self.root[IntCtl]), 0, 0)
         state.random_seed = 1
         state.perf_at, state.perf_tick = NEVER, state.ticks
         state.perf_idle, state.perf_trapped = state.idle_ticks, state.trapped
@@ -260,6 +261,12 @@ class Cpu:
             raise ValueError(f"level {level}, set {shadow_set}: levels are 0 to 63, shadow sets 0 to 15")
         self.state.irq_lines = level << 10
         self.state.eic_vector, self.state.eic_set = vector, shadow_set
+
+    def set_eic_levels(self, timer: int, counters: int, software0: int, software1: int) -> None:
+        """What the controller requests for the core's own interrupts while they are there: levels as above."""
+        levels = self.state.array("eic_levels")
+        for number, level in enumerate((timer, counters, software0, software1)):
+            levels[number] = level
 
     # -- running ------------------------------------------------------------------------------------------------------
     def run(self, until: int = NEVER) -> Stop:

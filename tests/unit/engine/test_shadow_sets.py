@@ -114,3 +114,32 @@ def test_the_timer_goes_through_the_external_controller(engine: str) -> None:
     cpu.set_external_interrupt(6, 40)
     run(cpu, 0)
     assert cpu.pc == KSEG0 + VECTORS + 0x200 + 7 * 32, "IPTI is line 7, so the timer asks for level 7"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("pending", "outside", "mask", "taken"), [
+    (Cause.TI.mask, 0, 0, 30), (Cause.PCI.mask, 0, 0, 20), (Cause.IPsw.at(1), 0, 0, 10), (Cause.IPsw.at(2), 0, 0, 63),
+    (Cause.TI.mask | Cause.PCI.mask, 0, 0, 30), (Cause.IPsw.at(1), 12, 0, 12), (Cause.PCI.mask, 12, 0, 20),
+    (Cause.TI.mask, 0, 30, None), (Cause.TI.mask, 31, 30, 31), (0, 0, 0, None)])
+def test_the_controller_has_said_what_the_cores_own_interrupts_ask_for(engine: str, pending: int, outside: int, mask: int,
+                                                                       taken: int | None) -> None:
+    cpu = make(engine, external=True)
+    cpu.root[IntCtl] |= IntCtl.VS.at(1)
+    cpu.root[Cause], cpu.root[Status] = Cause.IV.mask | pending, mask << 10 | Status.IE.mask
+    cpu.set_eic_levels(30, 20, 10, 63)
+    cpu.set_external_interrupt(outside)
+    run(cpu, 0)
+    assert cpu.pc == KSEG0 + (CODE if taken is None else VECTORS + 0x200 + taken * 32)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_is_not_routed_asks_for_nothing_until_it_is(engine: str) -> None:
+    cpu = make(engine, external=True)
+    cpu.root[IntCtl] |= IntCtl.VS.at(1)
+    cpu.root[Cause], cpu.root[Status] = Cause.IV.mask | Cause.TI.mask, Status.IE.mask
+    cpu.set_eic_levels(0, 0, 0, 0)
+    run(cpu, 0)
+    assert cpu.pc == KSEG0 + CODE and Cause.IPhw.of(cpu.root[Cause]) == 0
+    cpu.set_eic_levels(1, 0, 0, 0)
+    run(cpu, 0)
+    assert cpu.pc == KSEG0 + VECTORS + 0x200 + 32

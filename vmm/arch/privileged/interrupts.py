@@ -1,18 +1,21 @@
 """Interrupts: compatibility, vectored (VInt) and external controller (EIC) mode.  (Volume III, chapter 6)
 
 With an external controller (Config3.VEIC) Cause.IP7..2 hold the level it requests, RIPL, and ``state.irq_lines`` is that
-level in place; the core's timer and counters go to the controller, which asks for the level of their line.
-A guest has no external controller.
+level in place.  The core's own interrupts, ``OWN``, go to the controller, too: it has said beforehand, in
+``state.eic_levels``, which level it requests for each, after reset those of the timer's and the counters' lines.
+A guest has no external controller, and no line of root's to be passed on while root has one.
 """
 from __future__ import annotations
 
 from vmm.arch.cp0.registers import Cause, Config3, IntCtl, Status
 from vmm.arch.privileged.names import File
 from vmm.arch.rows import AnyMachine
-from vmm.arch.state import ROOT_FILE
+from vmm.arch.state import OFFSET
 
 LEVEL_AT = 10
 LEVELS = 0x3F
+OWN = (Cause.TI.mask, Cause.PCI.mask, Cause.IPsw.at(1), Cause.IPsw.at(2))
+"""What a core with an external controller tells it: its timer, its performance counters, two software interrupts."""
 
 
 def is_vectored(m: AnyMachine, base: AnyMachine) -> AnyMachine:
@@ -35,9 +38,11 @@ def own_lines(m: AnyMachine, base: AnyMachine) -> AnyMachine:
 def requested_level(m: AnyMachine) -> AnyMachine:
     """The level that the external controller requests of the root."""
     outside = m.state.irq_lines.shr(LEVEL_AT) & LEVELS
-    lines = m.call(own_lines, m.const(ROOT_FILE)).shr(8) & 0xFC
-    inside = m.select(lines == 0, 0, m.const(63) - m.leading_zeros(lines | 1))
-    return m.select(outside.below(inside), inside, outside)
+    level = m.var(outside)
+    for number, pending in enumerate(OWN):
+        own = m.select((m.root[Cause] & pending) == 0, 0, m.slot(OFFSET["eic_levels"] + number))
+        level.value = m.select(level.value.below(own), own, level.value)
+    return level.value
 
 
 def waiting(m: AnyMachine, base: AnyMachine) -> AnyMachine:

@@ -91,12 +91,13 @@ def settle(m: AnyMachine) -> None:
 def update_lines(m: AnyMachine) -> None:
     """Cause.IP of both contexts from what drives it (mips.md 7.6)."""
     s = m.state
-    lines = m.var(s.irq_lines | m.call(own_lines, m.const(ROOT_FILE)))
+    outside = m.var(s.irq_lines)
+    lines = m.var(outside.value | m.call(own_lines, m.const(ROOT_FILE)))
     for _ in m.when(m.root.on(Config3.VEIC)):
-        lines.value = m.call(requested_level).shl(LEVEL_AT)
+        outside.value, lines.value = m.const(0), m.call(requested_level).shl(LEVEL_AT)
     m.root[Cause] = m.root[Cause] & ~HARDWARE_LINES | (lines.value & HARDWARE_LINES)
     for _ in m.when(s.has_vz != 0):
-        passed = s.irq_lines & m.root.get(GuestCtl0.PIP).shl(10)
+        passed = outside.value & m.root.get(GuestCtl0.PIP).shl(10)
         virtual = m.root.get(GuestCtl2.VIP).shl(10)
         timer = m.call(own_lines, m.const(GUEST_FILE)) & HARDWARE_LINES
         m.guest[Cause] = m.guest[Cause] & ~HARDWARE_LINES | passed | virtual | s.guest_ip | timer
