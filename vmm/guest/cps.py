@@ -7,11 +7,11 @@ the first CPU as on a board without one; from then on they are that GIC's.
 """
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from vmm.arch.cp0.registers import CMGCRBase
+from vmm.arch.cp0.registers import Cause, CMGCRBase, Config3
 from vmm.engine.cpu import Cpu
 from vmm.guest.bus import Bus
 from vmm.guest.clock import BoardClock
@@ -85,7 +85,8 @@ class Cps:
         power = cpc.Cpc(topology, manager.chosen_core, partial(self._begin, number), partial(self._end, first),
                         manager.config, boots=number == 0)
         interrupts = gic.Gic(clocks[first:first + topology.cpus], partial(self._drive, first),
-                             partial(self._interrupt_for_sure, first), lambda vp: self._reset(first + vp))
+                             partial(self._interrupt_for_sure, first), lambda vp: self._reset(first + vp),
+                             Controlled(machine.cpus[first:first + topology.cpus]))
         bus = Bus(machine.big_endian)
         for at, device in ((0, manager), (CPC_AT, power), (GIC_AT, interrupts)):
             bus.attach(at, device)
@@ -168,6 +169,7 @@ class Cps:
         for line in range(2, 8):
             self._machine.cpus[0].set_interrupt(line, False)
             self.gic.set_line(line + INPUT_OF_LINE, bool(self._lines >> line & 1))
+        self.gic.renew(0)
 
     def _drive(self, first: int, vp: int, pin: int, level: bool) -> None:
         self._machine.cpus[first + vp].set_interrupt(pin + FIRST_LINE, level)
@@ -188,6 +190,7 @@ class Cps:
         cpu.reset(own.gcr.reset_address(number))
         cpu.state.irq_lines = lines
         cpu.root[CMGCRBase] = own.gcr.state.base >> 4
+        own.gic.renew(number)
 
     def _end(self, first: int, number: int) -> None:
         self._machine.cpus[first + number].state.halted = 1
@@ -197,6 +200,30 @@ class Cps:
         own = self.clusters[cluster]
         for cpu in self._machine.cpus[own.first:own.first + own.topology.cpus]:
             cpu.root[CMGCRBase] = base >> 4
+
+
+class Controlled:
+    """The CPUs of a cluster, as its GIC needs them in EIC mode."""
+
+    def __init__(self, cpus: Sequence[Cpu]) -> None:
+        self._cpus = cpus
+
+    def show_controller(self, vp: int, there: bool) -> None:
+        """What its lines were is no level, and the other way round."""
+        root = self._cpus[vp].root
+        if there != bool(root[Config3] & Config3.VEIC.mask):
+            root[Config3] ^= Config3.VEIC.mask
+            self.request(vp, 0)
+
+    def request(self, vp: int, level: int) -> None:
+        self._cpus[vp].set_external_interrupt(level)
+
+    def set_own_levels(self, vp: int, levels: Sequence[int]) -> None:
+        self._cpus[vp].set_eic_levels(*levels)
+
+    def own_pending(self, vp: int) -> int:
+        cause = self._cpus[vp].move_from(Cause)
+        return Cause.TI.of(cause) << 2 | Cause.PCI.of(cause) << 3 | Cause.IPsw.of(cause) << 4
 
 
 class Port:

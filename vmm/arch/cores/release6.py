@@ -68,8 +68,7 @@ VTLB_AND_FTLB = 4
 CM_AT = 0x1FBF_8000
 """Where the registers of the coherence manager are."""
 NOT_YET = ("microMIPS (Config3.ISA)",)
-WIDE_NOT_YET = ("EVA (Config5.EVA)",)
-CPS_NOT_YET = ("a guest's FTLB that the VPs of a core share", "EIC mode of the global interrupt controller")
+WIDE_NOT_YET = ("EVA (Config5.EVA)", "a guest's FTLB that the VPs of a core share")
 
 # fmt: off
 _MIPS32R6 = CpuModel(
@@ -125,7 +124,7 @@ _I6400 = CpuModel(
     name="I6400",
     description="MIPS64 release 6 core with VZ, after the MIPS I6400: 16 TLB entries and an FTLB of 512 for root and "
                 "apart from these as many for the guest; 8-bit GuestIDs",
-    not_modelled=(*NEVER, *VZ_NEVER, *WIDE_NOT_YET, *CPS_NOT_YET),
+    not_modelled=(*NEVER, *VZ_NEVER, *WIDE_NOT_YET),
     release=6, bits=64, ases=_WIDE_ASES, tlb_entries=16, guest_tlb_entries=16, segbits=48, pabits=48,
     ftlb_largest_page=3, fir=0x20F3_0300, fcsr=FCSR, fcsr_writable=FCSR_WRITABLE, msair=0x0300, cm=0x0800, vps=4,
     root=_I6400_ROOT, guest=guest_of(_I6400_ROOT),
@@ -135,7 +134,7 @@ _I6500 = CpuModel(
     name="I6500",
     description="MIPS64 release 6 core with VZ, after the MIPS I6500: as an I6400, with paired LL/SC, CRC32, memory "
                 "map IDs and their global invalidation",
-    not_modelled=(*NEVER, *VZ_NEVER, *WIDE_NOT_YET, *CPS_NOT_YET),
+    not_modelled=(*NEVER, *VZ_NEVER, *WIDE_NOT_YET),
     release=6, bits=64, ases=_WIDE_ASES | {"GINV", "PAIRS", "CRC"}, tlb_entries=16, guest_tlb_entries=16,
     segbits=48, pabits=48, ftlb_largest_page=3, fir=0x20F3_0300, fcsr=FCSR, fcsr_writable=FCSR_WRITABLE, msair=0x0300,
     synci_step=64, cm=0x0900, vps=4, lends_ftlb_entries=True, root=_I6500_ROOT, guest=guest_of(_I6500_ROOT),

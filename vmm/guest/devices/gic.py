@@ -2,9 +2,9 @@
 
 An interrupt is pending by its line's level, or by an edge that came; with its mask bit set it drives the pin that its map
 names, of one VP.  ``master`` is the VP whose access the next one is; whoever passes accesses on says it.  Registers are of
-32 bits; an aligned access of 64 bits is one to two of them.  EIC mode is not there; what a core keeps for itself (timer,
-performance counters, software interrupts, debug channel) is shown as not routable.  Counter and watchdogs are in
-``gic_counter`` and ``gic_watchdog``.
+32 bits; an aligned access of 64 bits is one to two of them.  Counter and watchdogs are in ``gic_counter`` and
+``gic_watchdog``.  What a core keeps for itself (timer, performance counters, software interrupts, debug channel) is shown
+as not routable, and is routed in EIC mode (``gic_eic``) only.
 (MIPS multiprocessing system programmer's guides, Global Interrupt Controller)
 """
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 from vmm.engine.engine import MAX_CPUS
 from vmm.guest.devices.gic_counter import NS_PER_COUNT, Counter
+from vmm.guest.devices.gic_eic import EIC, OWN, Cores, NoCores, requested_level
+from vmm.guest.devices.gic_eic import PINS as EIC_PINS
 from vmm.guest.devices.gic_watchdog import Watchdogs
 from vmm.guest.devices.time import Clock
 from vmm.guest.devices.window import Window, bits, copied, words
@@ -70,11 +72,12 @@ class Gic:
         local_mask: list[int] = words(MOST_VPS, 7, LOCAL_AFTER_RESET)
         local_maps: list[int] = words(MOST_VPS * LOCAL_MAPS, 32, MAP_TO_PIN)
         other: list[int] = words(MOST_VPS, 6)
+        external: int = bits(MOST_VPS)                      # the VPs in EIC mode
 
     def __init__(self, clocks: Sequence[Clock], wire: Wire, nmi: Callable[[int], None] = lambda vp: None,
-                 reset: Callable[[int], None] = lambda vp: None) -> None:
+                 reset: Callable[[int], None] = lambda vp: None, cores: Cores | None = None) -> None:
         """A clock for each VP, by whose time its alarms come.  ``nmi``: a VP gets one.  ``reset``: its watchdog asks."""
-        self._wire, self._nmi = wire, nmi
+        self._wire, self._nmi, self._cores = wire, nmi, cores or NoCores()
         self.master = 0
         self.counter = Counter(clocks, lambda: self.master, partial(self._set_pending, COMPARE))
         self.watchdogs = Watchdogs(clocks, NS_PER_COUNT, self.counter.moment, partial(self._set_pending, WATCHDOG), reset)
@@ -110,7 +113,7 @@ class Gic:
             live &= live - 1
             vp, target = _lowest(state.vps[number]), state.pins[number]
             if vp < self.count_of_vps:
-                driven[vp] |= 1 << (target & PIN_BITS) if target & MAP_TO_PIN else 0
+                driven[vp] |= _pin(target)
                 self._shared_nmi |= 1 << vp if target & MAP_TO_NMI else 0
         self._shared = driven
         for vp in range(self.count_of_vps):
@@ -118,13 +121,13 @@ class Gic:
 
     def _drive(self, vp: int) -> None:
         self._drive_nmi(vp)
-        wanted, before = (self._shared[vp] | self._local[vp]) & (1 << PINS) - 1, self._driven[vp]
-        if wanted == before:
-            return
-        self._driven[vp] = wanted
-        for pin in range(PINS):
+        pins, before, external = self._shared[vp] | self._local[vp], self._driven[vp], self.is_external(vp)
+        self._driven[vp] = wanted = 0 if external else pins & (1 << PINS) - 1
+        for pin in range(PINS if wanted != before else 0):
             if (wanted ^ before) >> pin & 1:
                 self._wire(vp, pin, bool(wanted >> pin & 1))
+        if external:
+            self._cores.request(vp, requested_level(pins))
 
     def _drive_nmi(self, vp: int) -> None:
         """What is there comes once, when it comes."""
@@ -140,8 +143,19 @@ class Gic:
         return [state.local_maps[vp * LOCAL_MAPS + n] for n in (WATCHDOG, COMPARE) if live >> n & 1]
 
     def _update_local(self, vp: int) -> None:
-        self._local[vp] = sum({1 << (to & PIN_BITS) for to in self._live_targets(vp) if to & MAP_TO_PIN})
+        self._local[vp] = sum({_pin(to) for to in self._live_targets(vp)})
+        if self.is_external(vp):
+            mask, maps = self.state.local_mask[vp], self.state.local_maps[vp * LOCAL_MAPS:]
+            self._cores.set_own_levels(vp, [requested_level(_pin(maps[at])) if mask >> n & 1 else 0 for n, at in OWN])
         self._drive(vp)
+
+    def is_external(self, vp: int) -> bool:
+        return bool(self.state.external >> vp & 1)
+
+    def renew(self, vp: int) -> None:
+        """Tell a core of EIC mode, or after its reset of all that it then needs to know."""
+        self._cores.show_controller(vp, self.is_external(vp))
+        self._update_local(vp)
 
     def _set_pending(self, local: int, vp: int, pending: bool) -> None:
         self.state.local_pend[vp] = self.state.local_pend[vp] & ~(1 << local) | pending << local
@@ -233,12 +247,17 @@ class Gic:
 
     # -- local registers -----------------------------------------------------------------------------------------------
     @_of_vps(regs.read, 0x000)
-    def ctl(self, _vp: int) -> int:
-        return 0                                            # nothing that the core has itself can be routed
+    def ctl(self, vp: int) -> int:
+        return EIC * self.is_external(vp)
+
+    @_of_vps(regs.write, 0x000)
+    def set_ctl(self, vp: int, value: int) -> None:
+        self.state.external = self.state.external & ~(1 << vp) | (value & EIC) << vp
+        self.renew(vp)
 
     @_of_vps(regs.read, 0x004)
     def local_pend(self, vp: int) -> int:
-        return self.state.local_pend[vp]
+        return self.state.local_pend[vp] | (self._cores.own_pending(vp) if self.is_external(vp) else 0)
 
     @_of_vps(regs.read, 0x008)
     def local_mask(self, vp: int) -> int:
@@ -295,6 +314,14 @@ class Gic:
     def wd_count(self, vp: int) -> int:
         return self.watchdogs.count(vp)
 
+    @_of_vps(regs.read, 0x100, count=EIC_PINS, step=4)
+    def eic_shadow_set(self, _vp: int, _pin: int) -> int:
+        return 0
+
+    @_of_vps(regs.write, 0x100, count=EIC_PINS, step=4)
+    def set_eic_shadow_set(self, _vp: int, _pin: int, _value: int) -> None:
+        """There is only that one."""
+
     @_of_vps(regs.read, 0x0A0)
     def compare_low(self, vp: int) -> int:
         return self.counter.state.compare[vp] & WORD
@@ -319,8 +346,13 @@ class Gic:
         self.state = copied(state)
         self._nmi_driven = (1 << self.count_of_vps) - 1          # those that were there have come
         for vp in range(self.count_of_vps):
-            self._update_local(vp)
+            self.renew(vp)
         self._update()
+
+
+def _pin(target: int) -> int:
+    """The bit of the pin that a map names, if it does."""
+    return 1 << (target & PIN_BITS) if target & MAP_TO_PIN else 0
 
 
 def _lowest(ones: int) -> int:
