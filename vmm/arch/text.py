@@ -39,9 +39,14 @@ RELOCATIONS: dict[str, Callable[[int], int]] = {
 @dataclass(frozen=True, slots=True)
 class Form:
     """One way to write a row: its own syntax, or an alias that fixes some fields."""
-    syntax: Syntax
+    text: str
     insn: Insn
     fixed: Mapping[str, int]
+
+    @property
+    def syntax(self) -> Syntax:
+        """Read when it is first used, as few are."""
+        return parse_syntax(self.text)
 
 
 class Mnemonics:
@@ -52,15 +57,15 @@ class Mnemonics:
         by_name: dict[str, list[Insn]] = {}
         for row in rows:
             by_name.setdefault(row.name, []).append(row)
-            self._add(Form(parse_syntax(row.syntax), row, {}))
+            self._add(Form(row.syntax, row, {}))
         for alias in ALIASES:
             for row in by_name.get(alias.row, ()):
-                self._add(Form(parse_syntax(alias.syntax), row, dict(alias.fixed)))
+                self._add(Form(alias.syntax, row, dict(alias.fixed)))
         self.registers = {name: n for names in (NUMERIC, GPR_NAMES[abi]) for n, name in enumerate(names)}
         self.registers["fp"] = self.registers["s8"]
 
     def _add(self, form: Form) -> None:
-        self.forms.setdefault(form.syntax.mnemonic, []).append(form)
+        self.forms.setdefault(form.text.partition(" ")[0], []).append(form)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ def assemble_line(line: str, pc: int = 0, *, rows: Mnemonics | Iterable[Insn],
             problem = problem or error               # the first form is the usual one: show its complaint
     if problem:
         raise ValueError(f"{line.strip()!r}: {problem}") from problem
-    written = " or ".join(dict.fromkeys(f"{f.syntax.text!r}" for f in forms))
+    written = " or ".join(dict.fromkeys(f"{f.text!r}" for f in forms))
     raise ValueError(f"{line.strip()!r}: the operands do not fit; write {written}")
 
 

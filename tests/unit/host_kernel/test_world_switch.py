@@ -64,6 +64,12 @@ def test_fields_of_the_frame_and_of_the_vcpu_do_not_overlap() -> None:
         assert len({block.at(name) for name in LONGS} | {block.gpr(n) for n in range(32)}) == 32 + len(LONGS)
 
 
+def test_gaps_are_filled_with_nops_as_the_assembler_writes_them() -> None:
+    assembly = Assembly(0, 4)
+    assembly.org(0x10)
+    assert assemble(assembly).words == (assemble_line("nop", rows=MNEMONICS),) * 4
+
+
 def test_a_listing_shows_labels_and_an_overrun_is_refused() -> None:
     asm = Assembly(EBASE, 4)
     asm.label("here")
