@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from tests.unit.host_kernel.test_host_timers import NS, scheduler, spawn
+from vmm.host.kernel.runqueue import RunQueue
 from vmm.host.kernel.scheduler import Scheduler
 from vmm.host.kernel.tasks import Body, Resched, Run, Sleep, Task
 
@@ -182,3 +183,32 @@ def test_an_alarm_goes_off_when_every_cpu_has_come_to_it() -> None:
         sched.timers.timer(lambda: at.append([cpu.ticks for cpu in sched.cpus])).start(tick * NS)
     sched.run(20_000)
     assert at == [[4_321] * 3, [7_000] * 3, [7_001] * 3]
+
+
+@pytest.mark.parametrize("turns", [1, 2, 5])
+def test_a_slice_ends_with_the_turn_in_which_it_is_over(turns: int) -> None:
+    """Not one later, though the slice is just as long as its turns."""
+    sched = scheduler(1, QUANTUM)
+    sched.slice_ticks = turns * QUANTUM
+    busy = [Busy(sched) for _ in range(2)]
+    sched.run((turns + 1) * QUANTUM)
+    end = turns * QUANTUM + 1                               # at its interrupt
+    assert (busy[0].seen[1], busy[1].seen[0]) == ((0, end), (0, end))
+
+
+def test_of_two_that_have_had_the_same_the_one_that_waits_goes_first() -> None:
+    queue, waiting, other = RunQueue(), _task("waiting", 100), _task("other", 200)
+    queue.add(waiting, now=7)
+    assert (queue.outranks(0, 7, 100), queue.outranks(0, 7, 99), queue.outranks(0, 6, 100)) == (True, False, False)
+    queue.add(other, now=7)
+    assert queue.pick(0, 6) is None and queue.pick(0, 7) is waiting
+    other.destination = 1
+    assert queue.outranks(1, 7, 0) and not queue.outranks(0, 7, 999)
+    assert queue.pick(1, 7) is other and other.destination is None and not queue
+
+
+def _task(name: str, vruntime: int) -> Task:
+    def body() -> Body:
+        yield Run()
+
+    return Task(name, body(), 0, 0, vruntime=vruntime)
