@@ -176,3 +176,22 @@ def test_code_that_goes_is_forgotten_where_the_process_was(how: str, prot: Prot,
     else:
         memory.protect(0, window, window + 0x1000, prot)
     assert memory.mm.context(1) == left
+
+
+@hosts
+def test_a_page_that_is_copied_is_flushed_where_other_threads_read_the_old_one(model: str, mmids: bool) -> None:
+    """Else they would go on with the page that is the child's now."""
+    kernel = boot(model, mmids, 2)
+    host, _ = system(kernel)
+    memory = host.start(program(kernel, SPIN, word(0), {"spin": 1}), [b"spin"], affinity=frozenset({0})).memory
+    host.run(5_000)
+    memory.mm.users = 2
+    kernel.contexts.switch(1, memory.mm)
+    assert memory.fault(1, DATA, Access.WRITE) is None
+    memory.fork(0)
+    assert memory.fault(1, DATA, Access.READ) is None
+    old = kernel.tlbs[1].probe(DATA, kernel.contexts.tag(1, memory.mm))
+    assert old is not None
+    assert memory.fault(0, DATA, Access.WRITE) is None
+    assert host.counts["copies on write"] == 1
+    assert kernel.tlbs[1].probe(DATA, kernel.contexts.tag(1, memory.mm)) is None
