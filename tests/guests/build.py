@@ -22,6 +22,7 @@ class Target:
 
 O32 = ("-mabi=32", "-march=mips32r2", "-msoft-float")
 N64 = ("-mabi=64", "-march=mips64r2", "-msoft-float", "-msym32")
+O32_R6, N64_R6 = ("-mabi=32", "-march=mips32r6", "-msoft-float"), ("-mabi=64", "-march=mips64r6", "-msoft-float", "-msym32")
 LITTLE, BIG, WIDE = "mipsel-linux-gnu-gcc", "mips-linux-gnu-gcc", "mips64el-linux-gnuabi64-gcc"
 KSEG0, TE_KSEG0, KSEG0_WIDE = 0x8010_0000, 0x4010_0000, 0xFFFF_FFFF_8010_0000
 
@@ -32,6 +33,9 @@ TARGETS = {
     "te32":     Target(LITTLE, "gcc-mipsel-linux-gnu",        (*O32, "-EL"), TE_KSEG0,   ("te",)),
     "te32eb":   Target(BIG,    "gcc-mips-linux-gnu",          (*O32, "-EB"), TE_KSEG0,   ("te",)),
     "bare64":   Target(WIDE,   "gcc-mips64el-linux-gnuabi64", (*N64, "-EL"), KSEG0_WIDE, ("bare", "vz")),
+    "bare32r6": Target(LITTLE, "gcc-mipsel-linux-gnu",        (*O32_R6, "-EL"), KSEG0,      ("bare", "vz")),
+    "te32r6":   Target(LITTLE, "gcc-mipsel-linux-gnu",        (*O32_R6, "-EL"), TE_KSEG0,   ("te",)),
+    "bare64r6": Target(WIDE,   "gcc-mips64el-linux-gnuabi64", (*N64_R6, "-EL"), KSEG0_WIDE, ("bare", "vz")),
 }
 # fmt: on
 FREESTANDING = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-fno-stack-protector", "-fno-pic",

@@ -31,11 +31,14 @@ def test_a_compiled_program_says_the_same_everywhere(program: str, target: str, 
     assert (ran.out, ran.err, ran.status) == (SAYS[program], "", STATUS[program])
 
 
-@pytest.mark.parametrize(("target", "mode"), [("bare32", "vz"), ("te32", "te"), ("bare64", "vz")])
-def test_so_it_does_while_it_changes_cpus(target: str, mode: str, folder: Path) -> None:
+@pytest.mark.parametrize(("target", "mode", "cpu"), [
+    ("bare32", "vz", "P5600"), ("te32", "te", "24Kf"), ("bare64", "vz", "MIPS64R5-generic"),
+    ("bare32r6", "vz", "I6500"), ("te32r6", "te", "I6500"), ("bare64r6", "vz", "I6500"),
+])
+def test_so_it_does_while_it_changes_cpus(target: str, mode: str, cpu: str, folder: Path) -> None:
     for program in PROGRAMS:
-        ran = vmm("run", str(build(program, target, folder)), "--mode", mode, "--max-insns", "40M", "--host-cpus", "4",
-                  "--migrate", "50", "--quantum", "10K")
+        ran = vmm("run", str(build(program, target, folder)), "--mode", mode, "--cpu", cpu, "--max-insns", "40M",
+                  "--host-cpus", "4", "--migrate", "50", "--quantum", "10K")
         assert (ran.out, ran.err, ran.status) == (SAYS[program], "", STATUS[program])
 
 
