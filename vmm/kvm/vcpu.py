@@ -7,7 +7,7 @@ array of 32 x 8 longs in a second block, the commpage.  What is here and not in 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from struct import Struct
@@ -138,12 +138,19 @@ class Cop0File:
     def update(self, values: Iterable[tuple[type[Register], int]]) -> None:
         """Many registers with one access to RAM, since each exit to the VMM saves them all."""
         longs = self.raw.read_all()
-        top = 8 * self.word
         for register, value in values:
-            value &= self._mask(register)
-            wide = sign_extend(value, 32) if not register.bits64 else value
-            longs[register.index] = wide & (1 << top) - 1
+            if self.word == 4:
+                longs[register.index] = value & 0xFFFFFFFF
+            else:
+                longs[register.index] = value if register.bits64 else sign_extend(value, 32)
         self.raw.write_all(longs)
+
+    def each(self, registers: Sequence[type[Register]]) -> list[int]:
+        """The other way."""
+        longs = self.raw.read_all()
+        if self.word == 4:
+            return [longs[register.index] for register in registers]
+        return [longs[register.index] if register.bits64 else longs[register.index] & 0xFFFFFFFF for register in registers]
 
     def _mask(self, register: type[Register]) -> int:
         return 0xFFFFFFFF_FFFFFFFF if self.word == 8 and register.bits64 else 0xFFFFFFFF

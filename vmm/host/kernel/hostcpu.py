@@ -5,7 +5,7 @@ looked at yet is in Cause.TI before a write can move it away.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from vmm.arch.cp0.fields import Register, sign_extended
@@ -106,6 +106,13 @@ class HostCpu:
 
     def mtgc0(self, register: type[Register], value: int) -> None:
         self.core.move_to(register, self._offered(register, value), guest=True)
+
+    def mtgc0_each(self, values: Iterable[tuple[type[Register], int]]) -> None:
+        """MTGC0 of each whose register holds something else; of the same registers, in this order."""
+        words, mask = self.words, (1 << self.core.model.bits) - 1
+        for register, value in values:
+            if (self._seen(register, words[GUEST_FILE + register.index]) ^ value) & mask:
+                self.mtgc0(register, value)
 
     def _seen(self, register: type[Register], held: int) -> int:
         """32-bit registers unsigned; on a 32-bit core what MFC0 gives, with EntryLo's RI and XI brought down."""

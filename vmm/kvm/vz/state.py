@@ -105,10 +105,9 @@ def save(cpu: Cpu, vcpu: Vcpu, rows: Rows) -> None:
 
 def load(cpu: Cpu, vcpu: Vcpu, rows: Rows) -> None:
     """VZ-20."""
-    for register in rows.registers:
-        if register is EBase and rows.ebase_gate:
-            cpu.mtgc0(EBase, vcpu.cop0[EBase] | EBase.WG.mask)  # the gate first, then what it lets in (VZ-22)
-        cpu.mtgc0(register, vcpu.cop0[register])
+    if rows.ebase_gate:
+        cpu.mtgc0(EBase, vcpu.cop0[EBase] | EBase.WG.mask)  # the gate first, then what it lets in (VZ-22)
+    cpu.mtgc0_each(zip(rows.registers, vcpu.cop0.each(rows.registers), strict=True))
     if rows.has_guestctl2:
         cpu.mtc0(GuestCtl2, vcpu.cop0.at(*SAVED_GUESTCTL2) & 0xFFFFFFFF)
     if rows.has_lladdr:
