@@ -206,7 +206,7 @@ class Scheduler:
     @property
     def _busy(self) -> bool:
         """Somebody wants to run."""
-        return bool(self._waiting) or any(task is not None for task in self.current)
+        return bool(self._waiting) or any(self.current)
 
     def _tasks(self) -> list[Task]:
         return [*filter(None, self.current), *self._waiting, *self._sleeping]
