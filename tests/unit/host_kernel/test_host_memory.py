@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.plain_ram import PlainRam
+from vmm.arch.models import MODELS
 from vmm.errors import ConfigError
+from vmm.host.kernel.kernel import Kernel
 from vmm.host.kernel.memory import PageAllocator, kernel_address, physical_address
 from vmm.host.kernel.pagetable import (
     ENTRYLO_SHIFT,
@@ -23,6 +25,7 @@ from vmm.host.kernel.pagetable import (
     pfn_of,
     wrprotect,
 )
+from vmm.host.machine import Machine
 
 SIZE = 8 << 20
 
@@ -157,3 +160,16 @@ def test_what_each_flag_change_means() -> None:
     assert mkyoung(mkold(full)) == full
     assert mkdirty(mkclean(full)) == full
     assert mkdirty(int(Pte.PRESENT)) == Pte.PRESENT | Pte.MODIFIED
+
+
+def test_small_memory_is_zeroed_aligned_to_16_bytes_and_nobody_elses() -> None:
+    """As the world switch's structures want it; what does not fit into the page's rest begins in the next."""
+    kernel = Kernel(Machine(MODELS["24Kf"], 1, 2 << 20, engine="reference"), page_shift=12)
+    taken: set[int] = set()
+    for size in (1, 24, 16, 40, 1000, 3000, 8, 4096, 5000, 17):
+        at = kernel.alloc_small(size)
+        assert at % 16 == 0
+        assert kernel.ram.read(at, size) == bytes(size)
+        kernel.ram.write(at, b"\xff" * size)
+        assert taken.isdisjoint(range(at, at + size))
+        taken.update(range(at, at + size))
