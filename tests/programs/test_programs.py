@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -145,6 +146,27 @@ def test_rarer_calls_do_what_the_library_and_the_manual_expect(name: str, kind: 
     system.run(10 * LIMIT)
     assert (bytes(said), process.ended) == SAYS[name]
     assert not system.live and not len(system.frames)
+
+
+@pytest.mark.parametrize("kind, model, mmids", [("o32", "P5600", False), ("n64r6", "I6500", True)])
+@pytest.mark.parametrize("name, says", [("sum", SUM), ("family", FAMILY), ("faults", FAULTS)])
+def test_programs_go_on_while_cpus_go_and_come(programs: Programs, name: str, says: bytes, kind: str, model: str,
+                                               mmids: bool) -> None:
+    program, chance, changes = programs[name, kind], Random(name), 0
+    system, said = boot(program, model, mmids, quantum=500)
+    kernel, online = system.kernel, system.kernel.scheduler.online
+    process = system.start(program, [program.path.encode(), *[b"x"] * (name == "sum")])
+    while not system.finished:
+        number = chance.randrange(4)
+        if number not in online.cpus:
+            kernel.cpu_up(number)
+            changes += 1
+        elif number not in online.leaving and len(online.staying) > 1:
+            kernel.cpu_down(number)
+            changes += 1
+        system.run(max(cpu.ticks for cpu in kernel.cpus) + chance.randrange(3_000))
+    assert said == says
+    assert process.ended is not None and changes > 5
 
 
 def test_a_run_is_the_same_each_time(programs: Programs) -> None:
