@@ -16,6 +16,7 @@ from vmm.arch.models import CpuModel, find_model
 from vmm.cli.debugger import gdb_address, port, serving
 from vmm.cli.loop import BY_SIGNAL, FIRST_SLICE, RAN_OUT, WAIT_SECONDS, Outcome, Pace, listening
 from vmm.cli.main import complain
+from vmm.cli.report import NS_PER_MS
 from vmm.errors import ConfigError
 from vmm.guest.board import parse_size
 from vmm.guest.files import read_whole
@@ -189,9 +190,13 @@ def _ended(system: UserSystem) -> Outcome:
     return Outcome(ended.shell_status, "signal" if ended.signal else "exit", str(ended))
 
 
+def _ticks(system: UserSystem) -> int:
+    """Of the CPU that is ahead."""
+    return max(cpu.ticks for cpu in system.kernel.cpus)
+
+
 def figures(system: UserSystem) -> dict[str, object]:
-    kernel = system.kernel
-    ticks = max(cpu.ticks for cpu in kernel.machine.cpus)
+    kernel, ticks = system.kernel, _ticks(system)
     return {
         "cpu": kernel.model.name, "host_cpus": len(kernel.cpus), "ids": "MMIDs" if kernel.mmid_bits else "ASIDs",
         "retired": system.kernel.machine.retired, "ticks": ticks, "ns": ticks * kernel.ns_per_tick,
@@ -204,7 +209,7 @@ def _table(system: UserSystem, outcome: Outcome) -> str:
     found = figures(system)
     lines = [f"{found['cpu']}, {found['host_cpus']} CPUs, {found['ids']}",
              f"  {'instructions':<28} {found['retired']:>14,}",
-             f"  {'virtual time':<28} {int(str(found['ns'])) / 1e6:>14,.3f} ms"]
+             f"  {'virtual time':<28} {_ticks(system) * system.kernel.ns_per_tick / NS_PER_MS:>14,.3f} ms"]
     for title, key in SECTIONS:
         rows = found[key]
         assert isinstance(rows, dict)
