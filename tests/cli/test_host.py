@@ -68,7 +68,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "dynamic":   (["dynamic"], "-static"),
     "cpu":       (["--cpu", "P5600", "{family-n64r6}"], "choose I6500"),
     "release":   (["--cpu", "I6500", "{sum-o32}"], "choose P5600"),
-    "mmids":     (["--mmids", "{sum-o32}"], "choose I6500"),
+    "mmids":     (["--mmids", "{sum-o32}"], "an I6500 has"),
     "exec":      (["--exec", "nowhere", "{sum-o32}"], "no such file"),
     "mixed":     (["--exec", "big", "{sum-o32}"], "byte order"),
     "env":       (["--env", "NAME", "{sum-o32}"], "--env NAME"),

@@ -38,6 +38,7 @@ def test_what_is_assembled_is_disassembled(source: str, order: tuple[str, ...]) 
     lines = vmm("disasm", "end.elf", "--aliases").out.splitlines()
     assert lines[:2] == ["_start:", "0x80100000: 24080042  li $8,66"]
     assert lines[-1] == "0x80100014: 00000000  nop"
+    assert " b 0x801000" in "".join(lines)                  # as short as the lines' own addresses
 
 
 def test_a_uimage_is_disassembled(workplace: Path) -> None:

@@ -54,4 +54,5 @@ def _segment(image: Image, segment: Segment, options: Namespace, tree: Tree | No
 
 
 def _line(at: int, word: int, options: Namespace, tree: Tree | None) -> str:
-    return f"{short(at)}: {word:08x}  {disassemble(word, at, tree=tree, aliases=options.aliases)}"
+    shown = short(at)                                       # the targets of branches look like it
+    return f"{shown}: {word:08x}  {disassemble(word, int(shown, 16), tree=tree, aliases=options.aliases)}"

@@ -103,7 +103,8 @@ def _system(options: Namespace, images: list[Image], said: bytearray) -> UserSys
     kernel = Kernel(machine, page_shift=PAGE_SHIFT, quantum=options.quantum, seed=options.seed, mmids=options.mmids,
                     slice_ticks=LEAST_SLICE_TICKS)
     if options.mmids and not kernel.mmid_bits:
-        raise ConfigError(f"--mmids: the core {cpu.name} has no MemoryMapID; choose I6500, or leave --mmids out")
+        raise ConfigError(f"--mmids: the core {cpu.name} has no MemoryMapID; an I6500 has, for programs of release 6 "
+                          "(-march=mips64r6); or leave --mmids out")
     given = b"" if options.stdin is None else read_whole(options.stdin, "a file to read from", "--stdin")
 
     def say(data: bytes, error: bool) -> None:

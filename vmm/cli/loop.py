@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from vmm.cli.keyboard import Keyboard
 from vmm.guest.console import ConsoleError
+from vmm.guest.image import short
 from vmm.guest.system import System
 
 if TYPE_CHECKING:                                           # a run without a debugger need not load it
@@ -232,7 +233,7 @@ def undelivered(failure: ConsoleError) -> Outcome:
 
 
 def _limit(option: str, found: str, system: System) -> str:
-    return f"{option}: {found} and the guest still runs, pc {_guest_pc(system):#x}; raise the limit"
+    return f"{option}: {found} and the guest still runs, pc {short(_guest_pc(system))}; raise the limit"
 
 
 def _guest_pc(system: System) -> int:

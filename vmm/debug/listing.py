@@ -24,8 +24,13 @@ def listed(view: View, address: int) -> str:
 
 def line(view: View, address: int, word: int) -> str:
     """``0x80100000: 24020001  addiu $2, $0, 1``"""
-    return f"{shown(view, address)}: {word:08x}  {disassemble(word, address, tree=tree_of(view.machine.model))}"
+    text = disassemble(word, _in_width(view, address), tree=tree_of(view.machine.model))
+    return f"{shown(view, address)}: {word:08x}  {text}"
 
 
 def shown(view: View, address: int) -> str:
-    return f"{address & (1 << view.bits) - 1:#0{2 + view.bits // 4}x}"
+    return f"{_in_width(view, address):#0{2 + view.bits // 4}x}"
+
+
+def _in_width(view: View, address: int) -> int:
+    return address & (1 << view.bits) - 1
