@@ -242,9 +242,8 @@ def _is_fetch(guest: Guest, address: int) -> bool:
 
 
 def _misaligned(guest: Guest, address: int) -> bool:
-    read = words.read(instruction(guest), release=guest.host.release, bits=32)
-    access = (mmio.STORES | mmio.LOADS).get(read.name) if read else None
-    return access is not None and address % access.size != 0
+    moved = mmio.decode(instruction(guest), is_store=guest.is_store, release=guest.host.release, wide=False)
+    return moved is not None and address % moved[0].size != 0
 
 
 def _device_access(guest: Guest, address: int) -> Emulation:
