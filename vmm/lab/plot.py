@@ -41,7 +41,7 @@ def check(path: str) -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise ConfigError("-o: plots need matplotlib, which is not installed; pip install 'vmm[lab]', or leave -o out: "
+        raise ConfigError("-o: plots need matplotlib, which is not installed; pip install matplotlib, or leave -o out: "
                           "the table needs none") from None
 
 
