@@ -10,9 +10,10 @@ from vmm.host.kernel.flush import STALE, Flush, Flusher, Wanted
 from vmm.host.kernel.kernel import Kernel
 from vmm.host.kernel.mmids import MmidContexts
 from vmm.host.kernel.pagetable import pfn_of
+from vmm.host.user.abi import SP
 from vmm.host.user.areas import Area
 from vmm.host.user.memory import STACK_LIMIT, Access
-from vmm.host.user.numbers import Prot, Sig
+from vmm.host.user.numbers import Prot, Si, Sig
 from vmm.host.user.processes import Ended
 
 LIMIT = 400_000
@@ -195,3 +196,40 @@ def test_a_page_that_is_copied_is_flushed_where_other_threads_read_the_old_one(m
     assert memory.fault(0, DATA, Access.WRITE) is None
     assert host.counts["copies on write"] == 1
     assert kernel.tlbs[1].probe(DATA, kernel.contexts.tag(1, memory.mm)) is None
+
+
+@hosts
+def test_pages_are_used_as_they_may_be(model: str, mmids: bool) -> None:
+    """Without RI and XI what can be read can be executed, and what can be used at all can be read."""
+    kernel = boot(model, mmids, 1)
+    host, _ = system(kernel)
+    memory = host.start(program(kernel, SPIN, word(0), {"spin": 1}), [b"spin"]).memory
+    rixi = kernel.features.rixi
+    window, all_of_it = 0x30_0000, set(Access)
+    for prot, allowed in ((Prot.NONE, set()), (Prot.READ, {Access.READ} if rixi else {Access.READ, Access.FETCH}),
+                          (DATA_RIGHTS, {Access.READ, Access.WRITE} if rixi else all_of_it),
+                          (CODE_RIGHTS, {Access.READ, Access.FETCH}),
+                          (Prot.EXEC, {Access.FETCH} if rixi else {Access.READ, Access.FETCH})):
+        memory.map(0, Area(window, window + 0x1000, prot))
+        found = {access for access in Access if memory.fault(0, window, access) is None}
+        assert found == allowed, prot
+        assert {memory.fault(0, window, access) for access in all_of_it - allowed} <= {Si.ACCERR}
+    assert memory.fault(0, window + 0x1000, Access.READ) is Si.MAPERR
+
+
+@pytest.mark.parametrize("model", ["P5600", "MIPS64R2-generic"])
+def test_a_program_starts_with_an_aligned_stack_that_says_what_it_was_given(model: str) -> None:
+    """16 bytes, however many arguments there are and however long they are."""
+    kernel = boot(model, False, 1)
+    host, _ = system(kernel)
+    for count in range(1, 6):
+        given = [b"x" * (3 * n + count) for n in range(count)]
+        process = host.start(program(kernel, SPIN, word(0), {"spin": 1}), given, [b"A=b"] * (count // 2))
+        (thread,) = process.threads.values()
+        sp, abi = thread.registers[SP], process.abi
+        assert sp % 16 == 0
+        argc, *pointers = abi.unpack(False, process.memory.read(0, sp, abi.word * (count + count // 2 + 3)))
+        assert argc == count and pointers[count] == pointers[-1] == 0
+        assert [process.memory.read(0, at, len(text) + 1) for at, text in zip(pointers, given, strict=False)] == [
+            text + b"\0" for text in given]
+        assert all(process.memory.read(0, at, 4) == b"A=b\0" for at in pointers[count + 1:-1])
