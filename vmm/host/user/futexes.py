@@ -26,11 +26,9 @@ class Futexes:
         self._queues: dict[Hashable, list[Waiter]] = {}
 
     def key(self, thread: Thread, va: int) -> Hashable:
-        """The word's place: of memory that processes share, the physical one."""
+        """The word's place.  Memory that processes share has the same address in each, be the page there already or not."""
         area = thread.memory.areas.find(va)
-        if area is not None and area.shared is not None:
-            return thread.memory.physical(va)
-        return thread.memory, va
+        return thread.memory if area is None or area.shared is None else area.shared, va
 
     def wait(self, thread: Thread, va: int, value: int, until_ns: int | None, bits: int = ANY) -> Steps:
         if thread.read_word(va) != value & 0xFFFF_FFFF:
