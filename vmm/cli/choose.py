@@ -48,7 +48,7 @@ CANNOT = {                                                  # flags of an image 
 
 def request(image: str | None = None, **options: object) -> Request:
     """The same for programs: ``options`` are named as on the command line, ``cpu="P5600"``, ``memory="64M"``."""
-    usual = {option.key: option.default for option in RUN}
+    usual = {option.key: option.default for option in RUN if option.key != "beside"}       # for that, there is make_host
     for name in options:
         if name not in usual:
             raise ConfigError(f"{name}={options[name]!r}: there is no such option; there are {', '.join(sorted(usual))}")
@@ -95,6 +95,23 @@ def request_from(options: Namespace) -> Request:
         dtb=_dtb(options.dtb), flash=_file("--pflash", options.pflash, "the contents of a flash memory"),
         engine=options.engine, disks=disks, cards=(*cards, *network, *devices), quantum=options.quantum, seed=options.seed,
         host_mmids=options.host_mmids, migrate=options.migrate)
+
+
+FOR_ONE_GUEST = ("disk", "device", "net", "json", "trace")
+"""Options that guests beside each other cannot share."""
+
+
+def requests_beside(options: Namespace, first: Request) -> list[Request]:
+    """What --beside asks for."""
+    images = _each(options.beside)
+    if images and first.mode == "bare":
+        raise ConfigError(f"--beside {images[0]} --mode bare: only a hypervisor's host can have several guests; choose vz "
+                          "or te, or leave --beside out")
+    for option in FOR_ONE_GUEST:
+        if images and getattr(options, option):
+            raise ConfigError(f"--beside {images[0]} --{option}: guests of a host cannot share that; leave one out")
+    return [request_from(Namespace(**{**vars(options), "IMAGE": None if image == BUNDLED else image, "mode": first.mode,
+                                      "cpu": first.cpu.name})) for image in images]
 
 
 def _image_and_mode(path: str | None, wanted: Mode | None, said: Said) -> tuple[Image, Mode]:

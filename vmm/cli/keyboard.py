@@ -31,6 +31,7 @@ class Keyboard:
         self._prompt: Prompt | None = None
         self._escaped = False
         self._last = NEW_LINE                               # that was written
+        self._aside: list[bytes] = []
         self.left = ""
         self.failure: ConsoleError | None = None
 
@@ -89,6 +90,28 @@ class Keyboard:
 
     # -- out -----------------------------------------------------------------------------------------------------------
     def put(self, byte: int) -> None:
+        self._write(byte)
+        if byte == NEW_LINE and self._aside:
+            self._write_aside()
+
+    def aside(self, line: bytes) -> None:
+        """A whole line of somebody else's, before the guest's next one or at the end."""
+        self._aside.append(line)
+        if self._last == NEW_LINE:
+            self._write_aside()
+
+    def end_aside(self) -> None:
+        """Nobody says anything any more."""
+        if self._aside:
+            self.own_line()
+            self._write_aside()
+
+    def _write_aside(self) -> None:
+        lines, self._aside = self._aside, []
+        for byte in b"".join(lines):
+            self._write(byte)
+
+    def _write(self, byte: int) -> None:
         self._last = byte
         if self.failure is None:
             try:

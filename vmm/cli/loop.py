@@ -143,7 +143,7 @@ class Free:
 
     @property
     def finished(self) -> bool:
-        return self._system.ending is not None or self._waits_forever
+        return self._system.over or self._waits_forever
 
     def advance(self) -> None:
         """Idle time is skipped, so a guest that waits for a key would race through it: wait with it."""
@@ -209,7 +209,7 @@ def drive(driver: Driver, system: System, keyboard: Keyboard, limits: Limits) ->
             keyboard.pump()
         else:
             driver.advance()
-    return _ended(system, limits)
+    return ended(system, limits)
 
 
 def _early(system: System, keyboard: Keyboard, limits: Limits, seconds: float) -> Outcome | None:
@@ -242,7 +242,7 @@ def _guest_pc(system: System) -> int:
     return system.vcpus[0].pc if system.vcpus and not system.in_guest(0) else core.pc
 
 
-def _ended(system: System, limits: Limits) -> Outcome:
+def ended(system: System, limits: Limits) -> Outcome:
     ending = system.ending
     if limits.matched:
         return Outcome(0, "until", "--until matched")

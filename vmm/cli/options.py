@@ -121,6 +121,9 @@ RUN = (
                                               "each core (default: one cluster of full cores)", "CxKxV"),
     Option("--host-mmids", None,    False,    "let the host kernel use MMIDs instead of ASIDs, where the CPU has them; as "
                                               "in the original, KVM does not run there"),
+    Option("--beside",    str,      None,     "one more VM on the same host, of the same kind and with the same options, "
+                                              "for this image (bundled: the bundled guest); again for more. Its lines "
+                                              "begin with vm1:, vm2: and so on", "IMAGE", repeats=True),
     Option("-c --cpus",   positive, 1,        "CPUs of the guest", "N"),
     Option("--quantum",   positive, None,     "instructions that a CPU executes before the next has its turn (default: "
                                               "400K bare, else 50K)", "N"),
@@ -154,7 +157,7 @@ RUN = (
     Option("--engine",    str,      "native", "native: compiled; reference: plain Python, slow",
                                               choices=("native", "reference")),
 )
-NOT_EXPLAINED = frozenset({"--gdb", "-s", "-S", "--stats", "--json", "--trace"})
+NOT_EXPLAINED = frozenset({"--beside", "--gdb", "-s", "-S", "--stats", "--json", "--trace"})
 EXPLAIN = (
     Option("ADDRESS",      address,  None,    "virtual address, such as 0x80100000"),
     Option("--access",     str,      "load",  "what is done there: load, store or fetch (default: load)",

@@ -4,15 +4,16 @@ from __future__ import annotations
 import io
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from socket import socket
 from typing import TextIO
 
-from vmm.cli.choose import make_system, request_from
+from vmm.cli.beside import make_guests
+from vmm.cli.choose import request_from, requests_beside
 from vmm.cli.debugger import gdb_address, port, serving
 from vmm.cli.keyboard import Keyboard, LineWatch
-from vmm.cli.loop import Debugged, Driver, Free, Limits, Outcome, drive, listening, undelivered
+from vmm.cli.loop import Debugged, Driver, Free, Limits, Outcome, drive, ended, listening, undelivered
 from vmm.cli.main import abandon_stdout, complain
 from vmm.cli.prompt import SystemMonitor
 from vmm.cli.report import as_json, figures, table
@@ -28,8 +29,9 @@ QUIET_ENDS = ("power-off", "until", "left", "idle")
 def main(options: Namespace) -> int:
     address = gdb_address(options)
     request = request_from(options)
+    others = requests_beside(options, request)
     with closing(request), _trace(options) as trace, port(address) as listener:
-        run = Run(options, request)
+        run = Run(options, request, others)
         with listening(run.limits.signals):
             with open_keyboard(options, run):
                 outcome = run.to_its_end(listener, trace)
@@ -43,19 +45,21 @@ def main(options: Namespace) -> int:
 class Run:
     """A system with its readers of the console: ``--json`` keeps all of it, ``--until`` waits for a line."""
 
-    def __init__(self, options: Namespace, request: Request) -> None:
+    def __init__(self, options: Namespace, request: Request, others: Sequence[Request] = ()) -> None:
         self.said, self.keyboard = bytearray(), Keyboard()
         self._hold = bool(options.hold)
         self.limits = Limits(options.max_insns, options.timeout, options.realtime)
         readers: list[Callable[[int], None]] = [self.said.append] if options.json else []
         if options.until is not None:
             readers.append(LineWatch(options.until, self._matched))
-        self.system: System = make_system(request, Tee(self.keyboard, *readers))
+        self.guests, self._asides = make_guests(request, Tee(self.keyboard, *readers), others, self.keyboard)
+        self.system: System = self.guests[0]
 
     def _matched(self) -> None:
-        """The system stops at once, so that what comes after the match is never run."""
+        """The machine stops at once, so that what comes after the match is never run."""
         self.limits.matched = True
-        self.system.ending = self.system.ending or Ending(0, "--until matched")
+        for guest in self.guests:
+            guest.ending = guest.ending or Ending(0, "--until matched")
 
     def to_its_end(self, listener: socket | None, trace: TextIO | None) -> Outcome:
         if trace is not None:
@@ -68,7 +72,13 @@ class Run:
             return self._drive(Debugged(server, self.keyboard))
 
     def _drive(self, driver: Driver) -> Outcome:
-        return drive(driver, self.system, self.keyboard, self.limits)
+        """To the end of all guests, of which the first one that is not well is told."""
+        outcome = drive(driver, self.system, self.keyboard, self.limits)
+        for aside in self._asides:
+            aside.end_line()
+        self.keyboard.end_aside()
+        others = [ended(guest, self.limits) for guest in self.guests[1:]]
+        return next((each for each in (outcome, *others) if each.status), outcome)
 
     def delivered(self, outcome: Outcome) -> Outcome:
         """The guest's last words may have been lost when the console was closed; other mishaps come first."""

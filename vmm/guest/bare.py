@@ -118,6 +118,10 @@ class BareSystem:
         return end if alarm is None else min(end, max(_ticks(alarm), cpu.ticks + 1))
 
     # -- running -------------------------------------------------------------------------------------------------------
+    @property
+    def over(self) -> bool:
+        return self.ending is not None
+
     def run(self, until: int) -> Interrupted | None:
         """``until`` may fall into the turn of the last CPU only; so the turns are the same whatever it is."""
         cpus = self.machine.cpus

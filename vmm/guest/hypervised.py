@@ -156,6 +156,10 @@ class HypervisedSystem:
                 self.vm.kick_out(vcpu)
 
     # -- running -------------------------------------------------------------------------------------------------------
+    @property
+    def over(self) -> bool:
+        return self.host.over
+
     def run(self, until: int) -> Interrupted | None:
         return self.host.run(until)
 

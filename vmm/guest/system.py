@@ -114,8 +114,12 @@ class System(Protocol):
     def vcpus(self) -> list[Vcpu]:
         """The vCPUs of the guest; none on a bare machine."""
 
+    @property
+    def over(self) -> bool:
+        """It has its ending, and so have all other guests of its host."""
+
     def run(self, until: int) -> Interrupted | None:
-        """Run all CPUs to the absolute tick ``until``; earlier if ``ending`` is set or a debugger's stop comes."""
+        """Run all CPUs to the absolute tick ``until``; earlier if it is ``over`` or a debugger's stop comes."""
 
     def quiet_until(self) -> int:
         """No instruction is executed before this tick, but by input; a tick that has passed if one may be at once."""
