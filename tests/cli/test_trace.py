@@ -36,7 +36,7 @@ def test_a_trace_that_cannot_be(workplace: Path) -> None:
 def test_a_trace_is_refused_before_anything_is_made(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: object) -> None:
         raise AssertionError("a machine was made first")
-    monkeypatch.setattr("vmm.cli.run.make_system", never)
+    monkeypatch.setattr("vmm.cli.beside.make_system", never)
     assert "cannot be written" in refused(vmm("run", "--trace", "nowhere/lines"))
 
 

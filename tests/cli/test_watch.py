@@ -58,7 +58,7 @@ class Guest:
     def __init__(self, *sources: Source, busy: int = 0, wakes: int = FOREVER_TICKS) -> None:
         self.machine = Machine()
         self.cpu, = self.machine.cpus
-        self.request, self.ending = SimpleNamespace(engine="native"), None
+        self.request, self.over = SimpleNamespace(engine="native"), False
         self.board = SimpleNamespace(sources=list(sources))
         self.busy, self.wakes, self.slices = busy, wakes, list[int]()
 

@@ -6,8 +6,7 @@ import subprocess
 from pathlib import Path
 
 from vmm.arch.models import find_model
-from vmm.cli.choose import make_host
-from vmm.cli.run import make_system
+from vmm.cli.choose import make_host, make_system
 from vmm.debug import DebugTarget, debug_target
 from vmm.gdbstub import Server, listen
 from vmm.guest import bundled
