@@ -11,8 +11,10 @@ DEVICE_LINES = 0xFC00
 IGNORED_IN_CAUSE = DEVICE_LINES | Cause.TI.mask | ~0xFFFF_FFFF
 COPROCESSOR_2 = 2 << 28 | ExcCode.CpU << 2
 
-NO_MEMORY = range(0x1000_0000, 0x2000_0000)
-"""Physical addresses where a load that is not aligned goes on on QEMU's board; ours has memory at none of them."""
+NO_MEMORY = (range(0x1000_0000, 0x2000_0000), range(0x8000_0000, 0x9000_0000))
+"""Physical addresses where a load that is not aligned goes on on QEMU's board, which has devices in the first part and its
+RAM in the second; ours has memory at none of them."""
+XKPHYS_ADDRESS = (1 << 59) - 1
 REGISTER_BITS: dict[str, int] = {
     # Features that our models do not have (``CpuModel.not_modelled``), or have and QEMU's do not.
     "Config":    Config.MT.mask,
@@ -59,7 +61,9 @@ def explained(name: str, ours: Sequence[int], theirs: Sequence[int], left: list[
 
 
 def _unmapped(address: int) -> int:
-    """The physical address of one in kseg0 or kseg1, else -1."""
+    """The physical address of one in kseg0, kseg1 or xkphys, else -1."""
+    if address >> 62 == 2:
+        return address & XKPHYS_ADDRESS
     return address & 0x1FFF_FFFF if address >> 30 == 0x3_FFFF_FFFE else -1
 
 
@@ -86,7 +90,7 @@ def _exception_explained(kind: str, name: str, ours: dict[str, int], theirs: dic
         return True                                  # hit operations translate their address (volume II, CACHE)
     went_on = theirs["Cause"] >> 2 & 31 == ExcCode.Sys and ours["EPC"] != theirs["EPC"]
     not_aligned = code in (ExcCode.AdEL, ExcCode.AdES) and ours["BadVAddr"] & 3
-    if not_aligned and went_on and _unmapped(ours["BadVAddr"]) in NO_MEMORY:
+    if not_aligned and went_on and any(_unmapped(ours["BadVAddr"]) in part for part in NO_MEMORY):
         return True                                  # release 6: only memory takes what is not aligned
     if name.startswith("wait") and in_slot and {code, theirs["Cause"] >> 2 & 31} == {ExcCode.RI, ExcCode.CpU}:
         return True                                  # release 6: not in a slot, and not by a user; either may come first
