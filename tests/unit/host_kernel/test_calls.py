@@ -234,7 +234,7 @@ def test_costs_are_lengths_of_sequences_that_the_cpu_has() -> None:
 def test_time_passes_where_a_tlb_is_maintained() -> None:
     kernel = boot(2, costs=CHARGED)
     mm, (mmu, other) = kernel.new_mm(), kernel.mmus
-    before = kernel.cpus[0].ticks, kernel.cpus[1].ticks
+    before, retired = (kernel.cpus[0].ticks, kernel.cpus[1].ticks), kernel.machine.retired
     mmu.flush_page(CODE, 1)
     assert kernel.cpus[0].ticks - before[0] == CHARGED.probe
     kernel.contexts.switch(0, mm)
@@ -249,3 +249,4 @@ def test_time_passes_where_a_tlb_is_maintained() -> None:
     assert kernel.cpus[1].ticks == before[1]
     other.note_calls(3)
     assert kernel.cpus[1].ticks - before[1] == 3 * CHARGED.raise_ipi
+    assert kernel.machine.retired == retired                # no instruction was executed
