@@ -26,7 +26,7 @@ def started() -> tuple[UserSystem, Process]:
 def test_a_handler_has_an_aligned_stack_and_its_return_restores_everything(below: int) -> None:
     host, process = started()
     (thread,) = process.threads.values()
-    process.actions[Sig.USR1] = Action(HANDLER, Sa.SIGINFO, bit(Sig.USR2))
+    process.actions[Sig.USR1] = Action(HANDLER, Sa.SIGINFO, bit(Sig.USR2) | bit(Sig.KILL))   # which nobody can block
     registers = thread.registers
     registers[SP] -= below
     before = [registers[n] for n in range(32)], registers.pc, thread.mask
