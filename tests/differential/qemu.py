@@ -14,7 +14,7 @@ from vmm.arch.models import find_model
 from vmm.arch.stops import Stop
 from vmm.host.machine import Machine, Piece
 
-RAM_BYTES = 32 << 20
+RAM_BYTES = 256 << 20
 ROM_BYTES = 4 << 20
 ROM_AT = 0x1FC0_0000
 UART, LINE_STATUS = 0x1F00_0900, 0x1F00_0928
@@ -36,7 +36,7 @@ def on_qemu(words: list[int], cpu: str, bits: int, big_endian: bool, seconds: fl
     with tempfile.TemporaryDirectory() as folder:
         rom, out = Path(folder, "rom"), Path(folder, "out")
         rom.write_bytes(b"".join(word.to_bytes(4, "big") for word in words))
-        subprocess.run([program_name(bits, big_endian), "-M", "malta", "-cpu", cpu, "-m", "256", "-bios", str(rom),
+        subprocess.run([program_name(bits, big_endian), "-M", "malta", "-cpu", cpu, "-m", str(RAM_BYTES >> 20), "-bios", str(rom),
                         "-display", "none", "-vga", "none", "-monitor", "none", "-serial", "null", "-serial", "null",
                         "-serial", f"file:{out}", "-no-reboot", "-net", "none"],
                        timeout=seconds, check=True, stdin=subprocess.DEVNULL, capture_output=True)
