@@ -36,8 +36,9 @@ def on_qemu(words: list[int], cpu: str, bits: int, big_endian: bool, seconds: fl
     with tempfile.TemporaryDirectory() as folder:
         rom, out = Path(folder, "rom"), Path(folder, "out")
         rom.write_bytes(b"".join(word.to_bytes(4, "big") for word in words))
-        subprocess.run([program_name(bits, big_endian), "-M", "malta", "-cpu", cpu, "-m", str(RAM_BYTES >> 20), "-bios", str(rom),
-                        "-display", "none", "-vga", "none", "-monitor", "none", "-serial", "null", "-serial", "null",
+        subprocess.run([program_name(bits, big_endian), "-M", "malta", "-cpu", cpu, "-m", str(RAM_BYTES >> 20),
+                        "-bios", str(rom), "-display", "none", "-vga", "none", "-monitor", "none",
+                        "-serial", "null", "-serial", "null",
                         "-serial", f"file:{out}", "-no-reboot", "-net", "none"],
                        timeout=seconds, check=True, stdin=subprocess.DEVNULL, capture_output=True)
         return out.read_bytes()

@@ -19,6 +19,8 @@ SHARED_FTLB_BEHIND = 16
 """Entries of the VTLB on cores whose VPs share an FTLB: that memory can be the same for several CPUs."""
 PAGE_OF_HOST = 4096 // 8
 BREAK_CAPACITY = 256
+SKIP_ALL, SKIP_BREAKS = 1, 2
+"""Look for no breakpoint, and SKIP_ALL for no watchpoint either."""
 
 
 class TlbSlot:
@@ -128,7 +130,7 @@ SLOTS: tuple[Slot, ...] = _slots(
     ("stop_size",        1, "bytes"),
     ("stop_value",       1, "STORE: the value; the answer to a LOAD"),
     ("io_ready",         1, "1: the access that stopped has been served, take stop_value"),
-    ("skip_break",       1, "1: do not look for a breakpoint or watchpoint at the next instruction"),
+    ("skip_break",       1, "at the next instruction: SKIP_BREAKS, or SKIP_ALL"),
     ("step",             1, "1: stop after one instruction"),
 
     ("in_guest",         1, "derived: guest mode"),

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 
-from vmm.arch.stops import Stop
-from vmm.debug.access import access_of
+from vmm.arch.state import SKIP_ALL, SKIP_BREAKS
+from vmm.arch.stops import WATCHED_STORE, Stop
 from vmm.debug.ending import Endings
 from vmm.debug.plan import Plan, make_plan
 from vmm.debug.points import Points
@@ -26,7 +26,6 @@ from vmm.gdbstub.target import (
     Action,
     Execed,
     Forked,
-    MemoryFault,
     RangeStep,
     StopEvent,
     Stopped,
@@ -156,19 +155,10 @@ class Execution:
         hit = self.points.hit(thread.pid, self.cpus[cpu].pc)
         return None if hit is None else Stopped(thread, SIGTRAP, hit)
 
-    def _watch_at(self, cpu: int) -> Stopped | None:
-        """A watchpoint of the right world that the instruction at pc is about to meet."""
-        if not self._installed[1]:
-            return None
-        thread, core = self.worlds.thread_on(cpu), self.cpus[cpu]
-        try:
-            code = self.worlds.view(thread).read(core.pc, 4)
-        except MemoryFault:     # then the instruction faults too
-            return None
-        access = access_of(int.from_bytes(code, "big" if core.big_endian else "little"), core.gpr.__getitem__)
-        if access is None:
-            return None
-        hit = self.points.access(thread.pid, access.address, access.size, is_store=access.is_store)
+    def _watched(self, cpu: int) -> Stopped | None:
+        """A watchpoint of the right process that the access meets before which the CPU has stopped."""
+        thread, state = self.worlds.thread_on(cpu), self.cpus[cpu].state
+        hit = self.points.access(thread.pid, state.stop_address, state.stop_size, is_store=state.stop_code == WATCHED_STORE)
         return None if hit is None else Stopped(thread, SIGTRAP, hit)
 
     # -- the guests that must not run ------------------------------------------------------------------------
@@ -197,7 +187,7 @@ class Execution:
             event = self._meaning(plan, found.cpu, found.stop)
             if event is not None:
                 return event
-            self.cpus[found.cpu].state.skip_break = 1
+            self.cpus[found.cpu].state.skip_break = SKIP_ALL if found.stop is Stop.WATCH else SKIP_BREAKS
         return None
 
     def _slice_ticks(self) -> int:
@@ -212,7 +202,7 @@ class Execution:
 
     def _meaning(self, plan: Plan, cpu: int, stop: Stop) -> Stopped | None:
         if stop is Stop.WATCH:
-            return self._watch_at(cpu)
+            return self._watched(cpu)
         event = self._break_at(cpu)
         if event is None and self._would_run_held(plan, cpu):
             return self._held(cpu)
@@ -223,10 +213,15 @@ class Execution:
         """One instruction of a CPU, unless a breakpoint or watchpoint is before it."""
         if cpu not in self._fresh and (event := self._break_at(cpu)) is not None:
             return event
-        if (event := self._watch_at(cpu)) is not None:
-            return event
+        state = self.cpus[cpu].state
+        found = self.system.step(cpu)
+        if found is not None and found.stop is Stop.WATCH:
+            event, state.skip_break = self._watched(cpu), 0
+            if event is not None:
+                return event
+            state.skip_break = SKIP_ALL                         # somebody else's
+            self.system.step(cpu)
         self._fresh.discard(cpu)
-        self.system.step(cpu)
         return None
 
     def _step_all(self, plan: Plan) -> StopEvent | None:

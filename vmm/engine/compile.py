@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,9 @@ def _settled(seconds: float = SETTLED_SECONDS) -> bool:
     return all(path.stat().st_mtime < STARTED - seconds for path in _sources())
 
 
+@cache
 def compile_module(text: str) -> bytes:
-    """LLVM text to a relocatable object for this host."""
+    """LLVM text to a relocatable object for this host.  Once a process, also where it cannot be kept for the next one."""
     module = llvm.parse_assembly(text)
     module.verify()
     machine = _target_machine()

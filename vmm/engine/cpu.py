@@ -10,8 +10,8 @@ from vmm.arch.cp0.registers import MAAR, Cause, IntCtl, PerfCtl0, WatchLo
 from vmm.arch.exceptions import RESET_VECTOR
 from vmm.arch.models import CpuModel
 from vmm.arch.rows import RELEASE_6
-from vmm.arch.state import BREAK_CAPACITY, GUEST_FILE, OFFSET, ROOT_FILE, WATCH_CAPACITY
-from vmm.arch.stops import Stop
+from vmm.arch.state import BREAK_CAPACITY, GUEST_FILE, OFFSET, ROOT_FILE, SKIP_BREAKS, WATCH_CAPACITY
+from vmm.arch.stops import WATCHED_LOAD, WATCHED_STORE, Stop
 from vmm.engine.engine import Engine
 from vmm.engine.store import Memory, State
 from vmm.engine.tlb import Tlb as Tlb
@@ -276,8 +276,9 @@ class Cpu:
         return self.engine.run(self.state)
 
     def step(self) -> Stop:
-        """Execute one instruction, or enter one exception or interrupt, whatever is next; breakpoints are passed."""
-        self.state.until, self.state.step, self.state.skip_break = NEVER, 1, 1
+        """Execute one instruction, or enter one exception or interrupt, whatever is next; breakpoints are passed, and with
+        ``skip_break`` set to SKIP_ALL watchpoints too."""
+        self.state.until, self.state.step, self.state.skip_break = NEVER, 1, self.state.skip_break | SKIP_BREAKS
         stop = self.engine.run(self.state)
         self.state.step = 0
         return stop
@@ -318,6 +319,7 @@ class Cpu:
             raise ConfigError(f"{len(wanted)} watchpoints: at most {WATCH_CAPACITY} fit")
         slots = self.state.array("watches")
         for n, w in enumerate(wanted):
-            slots[3 * n], slots[3 * n + 1], slots[3 * n + 2] = w.first, w.last, int(w.load) | int(w.store) << 1
+            slots[3 * n], slots[3 * n + 1] = w.first, w.last
+            slots[3 * n + 2] = w.load * WATCHED_LOAD | w.store * WATCHED_STORE
         self.state.watch_count = len(wanted)
         self.forget()

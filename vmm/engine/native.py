@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from vmm.arch.encoding import Field
@@ -248,6 +249,7 @@ def _i32(number: int) -> int:
     return number - (1 << 32) if number >> 31 else number
 
 
+@cache
 def module_text(big_endian: bool) -> str:
     """The module: every row, and a decoder each for cores before release 6 and from then on."""
     return Unit(ROWS, big_endian).build()

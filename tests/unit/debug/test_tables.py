@@ -3,9 +3,6 @@ from __future__ import annotations
 
 import pytest
 
-from vmm.arch.insns import ROWS
-from vmm.arch.text import assemble_line
-from vmm.debug.access import Access, access_of
 from vmm.debug.addresses import forms
 from vmm.debug.plan import make_plan
 from vmm.debug.points import Point, Points
@@ -52,18 +49,6 @@ def test_more_than_the_engine_takes_is_refused_and_forgotten() -> None:
     with pytest.raises(TargetError, match="delete some"):
         points.add(Point(BreakKind.WRITE, 0x1000, 4, 1))
     assert len(points.watches()) == 32
-
-
-@pytest.mark.parametrize(("line", "expected"), [
-    ("lw $8, 4($9)", Access(0x1004, 4, False)), ("sb $8, -1($9)", Access(0xFFF, 1, True)),
-    ("sd $8, 8($9)", Access(0x1008, 8, True)), ("ld $8, 0($9)", Access(0x1000, 8, False)),
-    ("swl $8, 3($9)", Access(0x1000, 4, True)), ("ldr $8, 5($9)", Access(0x1000, 8, False)),
-    ("sc $8, 0($9)", Access(0x1000, 4, True)), ("scd $8, 0($9)", Access(0x1000, 8, True)),
-    ("ll $8, 0($9)", Access(0x1000, 4, False)), ("addiu $8, $9, 4", None), ("cache 21, 0($9)", None),
-    ("pref 0, 0($9)", None), ("lui $8, 1", None),
-])
-def test_what_an_instruction_accesses(line: str, expected: Access | None) -> None:
-    assert access_of(assemble_line(line, rows=ROWS), lambda n: 0x1000 if n == 9 else 0) == expected
 
 
 def test_only_guest_threads_named_lets_the_host_serve_them() -> None:

@@ -10,7 +10,7 @@ from vmm.arch.privileged.regions import backing
 from vmm.arch.privileged.translate import FETCH, LOAD, STORE, address_error, physical
 from vmm.arch.privileged.watchpoints import page_kinds, unwatched
 from vmm.arch.rows import AnyMachine
-from vmm.arch.state import OFFSET
+from vmm.arch.state import OFFSET, SKIP_ALL
 from vmm.arch.stops import Stop
 
 WATCH_SLOTS = 3
@@ -34,15 +34,15 @@ def remember(m: AnyMachine, host: AnyMachine) -> None:
 
 
 def watch(m: AnyMachine, va: AnyMachine, size: AnyMachine, kind: AnyMachine) -> None:
-    """Stop before an access that a watchpoint of this kind covers (gdb.md pitfall 8)."""
+    """Stop before an access that a watchpoint of this kind covers, and say which access it is (gdb.md pitfall 8)."""
     s = m.state
     at = m.var(m.const(OFFSET["watches"]))
     end = m.const(OFFSET["watches"]) + s.watch_count * WATCH_SLOTS
     for _ in m.repeat(lambda: at.value.below(end)):
         first, last, kinds = (m.slot(at.value + n) for n in range(WATCH_SLOTS))
         overlap = ~last.below(va) & ~(va + size - 1).below(first) & ((kinds & kind) != 0)
-        for _ in m.when(overlap & (s.skip_break == 0)):
-            s.stop_address = va
+        for _ in m.when(overlap & ((s.skip_break & SKIP_ALL) == 0)):
+            s.stop_address, s.stop_size, s.stop_code = va, size, kind
             leave_with(m, Stop.WATCH)
         at.value = at.value + WATCH_SLOTS
 

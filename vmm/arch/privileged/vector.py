@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from vmm.arch.privileged.memory import backing, watch
 from vmm.arch.privileged.translate import LOAD, STORE, physical
+from vmm.arch.privileged.watchpoints import unwatched
 from vmm.arch.rows import AnyMachine
 
 VECTOR_BYTES = 16
@@ -25,7 +26,7 @@ def places(m: AnyMachine, va: AnyMachine, access: AnyMachine, kind: int) -> tupl
         m.call(watch, m.select(s.wrap != 0, m.word(va), va), m.const(VECTOR_BYTES), m.const(kind))
         host = m.call(backing, pa, access)
         m.require(host != 0, "DBE")
-        m.remember(s.access_va, host, s.rights)
+        m.remember(s.access_va, host, unwatched(m, s.access_va, s.rights))
         hosts.append(host)
     first, last = hosts
     return first, last & -PAGE, split

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vmm.arch.exceptions import ExcCode
-from vmm.arch.state import OFFSET, OWNED_CAPACITY
+from vmm.arch.state import OFFSET, OWNED_CAPACITY, SKIP_BREAKS
 from vmm.arch.stops import Stop
 from vmm.engine.hostfp import declarations
 from vmm.engine.records import (
@@ -60,7 +60,7 @@ def _constants(names: dict[str, str], big_endian: bool) -> dict[str, str]:
     constants |= {f"sh.{name}": str(8 * n) for n, name in enumerate(SHARED)}
     constants |= {f"stop.{stop.name}": str(int(stop)) for stop in Stop}
     constants |= {"COMPACT": str(COMPACT), "FORBIDS": str(FORBIDS), "ALONE": str(ALONE), "SYSTEM": str(SYSTEM),
-                  "RI": str(int(ExcCode.RI) + 1)}
+                  "SKIP_BREAKS": str(SKIP_BREAKS), "RI": str(int(ExcCode.RI) + 1)}
     constants |= {f"fn.{key}": value for key, value in names.items()}
     constants |= {
         "ARGS": ARGUMENTS, "PASS": PASS, "BLOCK": str(BLOCK), "SLOT": str(SLOT_DISTANCE), "HORIZON": str(HORIZON),

@@ -49,7 +49,7 @@ out:
 ; A branch at the end of a page, whose slot is in the next, or a compact branch before a branch: step over it.
 define internal tailcc void @edge(«ARGS») nounwind {
   call void @synchronise_main(ptr %st, ptr %rec, i64 %b, ptr %tgt)
-  call void @put(ptr %st, i64 «st.skip_break», i64 1)
+  call void @put(ptr %st, i64 «st.skip_break», i64 «SKIP_BREAKS»)
   ret void
 }
 
@@ -70,7 +70,7 @@ define internal void @note_break(ptr %st) nounwind {
   %hit = call i1 @at_break(ptr %st)
   %stop = select i1 %hit, i64 «stop.BREAK», i64 0
   call void @put(ptr %st, i64 «st.stop», i64 %stop)
-  %skip = select i1 %hit, i64 0, i64 1
+  %skip = select i1 %hit, i64 0, i64 «SKIP_BREAKS»
   call void @put(ptr %st, i64 «st.skip_break», i64 %skip)
   ret void
 }
