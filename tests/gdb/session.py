@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from vmm.arch.models import find_model
 from vmm.cli.choose import make_host, make_system
 from vmm.debug import DebugTarget, debug_target
 from vmm.gdbstub import Server, listen
+from vmm.gdbstub.target import Action, StopEvent, ThreadId
 from vmm.guest import bundled
 from vmm.guest.board import find_board
 from vmm.guest.console import MemoryConsole
@@ -33,6 +35,22 @@ def several(*guests: tuple[bundled.Mode, Image | None], host_cpus: int = 2, migr
     requests = [Request(image or parse_image("kernel.elf", bundled.build(mode, False, 12)), mode, find_model("P5600"),
                         find_board("malta"), 16 << 20, host_cpus=host_cpus, migrate=migrate) for mode, image in guests]
     return debug_target(make_host([(request, MemoryConsole()) for request in requests]).guests[0])
+
+
+def resumed(debugged: DebugTarget, actions: Mapping[ThreadId, Action], slices: int = 2000) -> StopEvent | None:
+    """What stops it next, as a client would be told; None if nothing does for so long."""
+    debugged.resume(actions)
+    for _ in range(slices):
+        if (event := debugged.run_slice()) is not None:
+            return event
+    return None
+
+
+def number_in(debugged: DebugTarget, thread: ThreadId, register: int) -> int:
+    """A register of a little-endian machine."""
+    value = debugged.read_register(thread, register)
+    assert value is not None
+    return int.from_bytes(value, "little")
 
 
 def run_gdb(debugged: DebugTarget, folder: Path, *commands: str, log: bool = False) -> str:

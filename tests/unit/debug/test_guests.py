@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from tests.gdb import programs
-from tests.gdb.session import several
+from tests.gdb.session import number_in, resumed, several
 from vmm.arch.cp0.fields import sign_extended
 from vmm.debug import DebugTarget
 from vmm.debug.ending import SIGABRT
@@ -38,17 +38,11 @@ def looping(count: int = 2, host_cpus: int = 2) -> DebugTarget:
 
 
 def run(debugged: DebugTarget, *threads: ThreadId, slices: int = 2000) -> StopEvent | None:
-    debugged.resume({thread: Continue() for thread in everything(debugged) if thread in threads})
-    for _ in range(slices):
-        if (event := debugged.run_slice()) is not None:
-            return event
-    return None
+    return resumed(debugged, {thread: Continue() for thread in everything(debugged) if thread in threads}, slices)
 
 
 def rounds(debugged: DebugTarget, thread: ThreadId) -> int:
-    value = debugged.read_register(thread, ROUNDS)
-    assert value is not None
-    return int.from_bytes(value, "little")
+    return number_in(debugged, thread, ROUNDS)
 
 
 def test_each_is_a_process() -> None:

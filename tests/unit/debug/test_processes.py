@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.gdb.session import number_in, resumed
 from tests.gdb.userland import CALLS, CODE, DATA, FORK, HOSTS, target
 from vmm.arch.cp0.registers import Cause
 from vmm.arch.privileged.names import FETCH
@@ -33,18 +34,12 @@ hosts = pytest.mark.parametrize("host", HOSTS)
 
 
 def run(debugged: DebugTarget, *threads: ThreadId, slices: int = 500) -> StopEvent | None:
-    debugged.resume({thread: Continue() for thread in threads})
-    for _ in range(slices):
-        if (event := debugged.run_slice()) is not None:
-            return event
-    return None
+    return resumed(debugged, {thread: Continue() for thread in threads}, slices)
 
 
 def number(debugged: DebugTarget, register: int) -> int:
     """Of the first process."""
-    value = debugged.read_register(FIRST, register)
-    assert value is not None
-    return int.from_bytes(value, "little")
+    return number_in(debugged, FIRST, register)
 
 
 def states(debugged: DebugTarget) -> list[object]:

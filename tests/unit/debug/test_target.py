@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from tests.gdb import programs
-from tests.gdb.session import target
+from tests.gdb.session import resumed, target
 from vmm.arch.cp0.fields import sign_extended
 from vmm.arch.cp0.registers import Cause, EntryHi, Status
 from vmm.arch.state import OFFSET
@@ -45,14 +45,6 @@ def te() -> DebugTarget:
     return debugged
 
 
-def run(debugged: DebugTarget, actions: dict, slices: int = 2000) -> object:
-    debugged.resume(actions)
-    for _ in range(slices):
-        if (event := debugged.run_slice()) is not None:
-            return event
-    return None
-
-
 def address(debugged: DebugTarget, name: str) -> int:
     found = debugged.system.request.image.address_of(name)
     assert found is not None
@@ -83,7 +75,7 @@ def test_it_has_every_ability_but_going_back(bare: DebugTarget) -> None:
 @pytest.mark.parametrize("mode", ["bare", "te"])
 def test_looking_changes_nothing(mode: str) -> None:
     debugged = target(mode, "24Kf")     # type: ignore[arg-type]
-    run(debugged, GO, slices=1)
+    resumed(debugged, GO, slices=1)
     before = whole_state(debugged)
     threads = [thread.id for process in debugged.processes() for thread in debugged.threads(process.pid)]
     for thread in threads:
@@ -124,19 +116,19 @@ def test_mapped_memory_is_found_by_the_machines_own_rules(bare: DebugTarget) -> 
 
 def test_a_write_to_code_is_executed(bare: DebugTarget) -> None:
     bare.add_breakpoint(BreakKind.HARDWARE, address(bare, "write_tlb"), 4, 1)
-    assert run(bare, GO) == Stopped(HOST, reason=BreakHit(BreakKind.HARDWARE))
+    assert resumed(bare, GO) == Stopped(HOST, reason=BreakHit(BreakKind.HARDWARE))
     bare.write_memory(HOST, pc(bare), (0x2402_0055).to_bytes(4, "little"))      # addiu $2, $0, 0x55
-    run(bare, {HOST: Step()})
+    resumed(bare, {HOST: Step()})
     assert bare.read_register(HOST, 2) == (0x55).to_bytes(8, "little")
 
 
 def test_an_unchanged_pc_keeps_the_delay_slot(bare: DebugTarget) -> None:
     bare.add_breakpoint(BreakKind.SOFTWARE, address(bare, "rounds") + 4, 4, 1)
-    run(bare, GO)
-    run(bare, {HOST: Step()})
+    resumed(bare, GO)
+    resumed(bare, {HOST: Step()})
     slot = pc(bare)
     bare.write_register(HOST, PC, slot.to_bytes(8, "little"))
-    run(bare, {HOST: Step()})
+    resumed(bare, {HOST: Step()})
     assert pc(bare) == address(bare, "rounds")
 
 
@@ -144,19 +136,19 @@ def test_a_watchpoint_stops_before_the_access_also_when_stepping(bare: DebugTarg
     counter, store = address(bare, "counter"), address(bare, "store")
     bare.add_breakpoint(BreakKind.WRITE, counter & 0xFFFF_FFFF, 4, 1)
     hit = Stopped(HOST, reason=WatchHit(BreakKind.WRITE, counter & 0xFFFF_FFFF))
-    assert run(bare, GO) == hit
+    assert resumed(bare, GO) == hit
     assert pc(bare) == store
     bare.write_register(HOST, PC, (store - 4).to_bytes(8, "little"))
-    assert run(bare, {HOST: Step()}) == Stopped(HOST)
-    assert run(bare, {HOST: Step()}) == hit
+    assert resumed(bare, {HOST: Step()}) == Stopped(HOST)
+    assert resumed(bare, {HOST: Step()}) == hit
 
 
 def test_a_range_is_stepped_to_its_end(bare: DebugTarget) -> None:
     rounds = address(bare, "rounds")
     bare.add_breakpoint(BreakKind.SOFTWARE, rounds, 4, 1)
-    run(bare, GO)
+    resumed(bare, GO)
     bare.remove_breakpoint(BreakKind.SOFTWARE, rounds, 4, 1)
-    assert run(bare, {HOST: RangeStep(rounds & 0xFFFF_FFFF, (rounds & 0xFFFF_FFFF) + 12)}) == Stopped(HOST)
+    assert resumed(bare, {HOST: RangeStep(rounds & 0xFFFF_FFFF, (rounds & 0xFFFF_FFFF) + 12)}) == Stopped(HOST)
     assert pc(bare) == address(bare, "sleep")
 
 
@@ -209,7 +201,7 @@ def test_a_guests_breakpoint_does_not_stop_the_host_at_that_address(te: DebugTar
     check = address(te, "check_memory")
     te.add_breakpoint(BreakKind.SOFTWARE, check, 4, 1)
     te.add_breakpoint(BreakKind.SOFTWARE, check + 4, 4, 2)
-    assert run(te, BOTH) == Stopped(GUEST, reason=BreakHit(BreakKind.SOFTWARE))
+    assert resumed(te, BOTH) == Stopped(GUEST, reason=BreakHit(BreakKind.SOFTWARE))
     assert pc(te, GUEST) == check + 4
 
 
@@ -218,7 +210,7 @@ def test_registers_of_the_vcpu_are_where_it_is(te: DebugTarget) -> None:
     te.write_register(GUEST, 21, (77).to_bytes(8, "little"))
     assert vcpu.gpr[21] == 77
     te.add_breakpoint(BreakKind.SOFTWARE, address(te, "check_memory"), 4, 2)
-    run(te, BOTH)
+    resumed(te, BOTH)
     assert te.read_register(GUEST, 21) == (77).to_bytes(8, "little")
     te.write_register(GUEST, 21, (78).to_bytes(8, "little"))
     assert (cpu.gpr[21], vcpu.gpr[21]) == (78, 77)
@@ -228,7 +220,7 @@ def test_a_guest_step_crosses_exits(te: DebugTarget) -> None:
     """From one guest instruction to the next, and the host's part in between is not seen."""
     te.system.run(2000)
     for _ in range(300):
-        assert run(te, {GUEST: Step()}) == Stopped(GUEST)
+        assert resumed(te, {GUEST: Step()}) == Stopped(GUEST)
         assert te.worlds.thread_on(0) == GUEST
 
 
@@ -239,14 +231,14 @@ def test_a_host_step_is_one_instruction(te: DebugTarget) -> None:
     seen = set()
     for _ in range(400):
         before = cpu.retired
-        assert isinstance(run(te, {HOST: Step(), GUEST: Continue()}), Stopped)
+        assert isinstance(resumed(te, {HOST: Step(), GUEST: Continue()}), Stopped)
         assert cpu.retired <= before + 1
         seen.add(te.worlds.thread_on(0))
     assert seen == {HOST, GUEST}
 
 
 def test_a_held_guest_is_not_entered(te: DebugTarget) -> None:
-    assert run(te, GO) == Stopped(HOST, 0)
+    assert resumed(te, GO) == Stopped(HOST, 0)
     assert pc(te) == te.worlds.entry(GUEST)
     assert te.console_output().startswith("guest entry held")
     assert te.system.vcpus[0].last_exec_cpu == -1
@@ -254,8 +246,8 @@ def test_a_held_guest_is_not_entered(te: DebugTarget) -> None:
 
 def test_a_guest_that_nobody_debugs_runs_with_the_host(te: DebugTarget) -> None:
     te.detach(2)
-    assert run(te, GO) == Exited(2)
-    assert run(te, GO) == Exited(1)
+    assert resumed(te, GO) == Exited(2)
+    assert resumed(te, GO) == Exited(1)
     assert te.processes() == []
 
 
@@ -278,7 +270,7 @@ def test_executables(te: DebugTarget) -> None:
 
 
 def test_monitor_says_whose(te: DebugTarget) -> None:
-    run(te, BOTH, slices=1)
+    resumed(te, BOTH, slices=1)
     assert "cop_unusable" in te.monitor("exits")
     assert "Status" in te.monitor("cp0 guest status")
     assert "EntryHi" in te.monitor("cp0 host 0")
@@ -289,7 +281,7 @@ def test_monitor_says_whose(te: DebugTarget) -> None:
 
 
 def test_monitor_lists_code_of_either_world(te: DebugTarget) -> None:
-    run(te, BOTH, slices=1)
+    resumed(te, BOTH, slices=1)
     lines = te.monitor("disasm guest 0x40100000 3").splitlines()
     assert [line.partition(":")[0] for line in lines] == ["0x40100000", "0x40100004", "0x40100008"]
     assert "lui $29" in lines[0]
@@ -306,10 +298,10 @@ def test_a_held_vcpu_gives_its_cpu_away_and_does_not_move() -> None:
     debugged.attach(2)
     second = ThreadId(2, 2)
     debugged.write_register(second, PC, BASE.to_bytes(8, "little"))
-    run(debugged, {HOST: Continue(), GUEST: Continue(), second: Continue()}, slices=60)
+    resumed(debugged, {HOST: Continue(), GUEST: Continue(), second: Continue()}, slices=60)
     before = debugged.read_registers(second)
     rounds = debugged.read_register(GUEST, 8)
-    assert run(debugged, {GUEST: Continue()}, slices=10) is None
+    assert resumed(debugged, {GUEST: Continue()}, slices=10) is None
     after = debugged.read_registers(second)
     moving = {row.number for row in debugged.worlds.view(second).rows if row.name in ("count", "random", "cause")}
     assert debugged.read_register(GUEST, 8) != rounds
@@ -319,15 +311,15 @@ def test_a_held_vcpu_gives_its_cpu_away_and_does_not_move() -> None:
 
 def test_a_host_that_the_debugger_broke_ends_as_its_own_panic(te: DebugTarget) -> None:
     te.add_breakpoint(BreakKind.SOFTWARE, address(te, "check_memory"), 4, 2)
-    run(te, BOTH)
+    resumed(te, BOTH)
     te.remove_breakpoint(BreakKind.SOFTWARE, address(te, "check_memory"), 4, 2)
     kernel = te.system.kernel       # type: ignore[attr-defined]
     te.write_memory(HOST, kernel.text.symbols["vcpu0_call_handle_exit"], (0x0000_000D).to_bytes(4, "little"))
-    assert run(te, BOTH) == Stopped(GUEST, SIGABRT)
+    assert resumed(te, BOTH) == Stopped(GUEST, SIGABRT)
     assert "the host kernel cannot go on after the debugger's changes" in te.console_output()
-    assert run(te, BOTH) == Exited(2, 1)
+    assert resumed(te, BOTH) == Exited(2, 1)
 
 
 def test_a_watchpoint_at_the_end_of_all_addresses(bare: DebugTarget) -> None:
     bare.add_breakpoint(BreakKind.WRITE, (1 << 64) - 1, 4, 1)
-    assert run(bare, GO, slices=1) is None
+    assert resumed(bare, GO, slices=1) is None
