@@ -11,7 +11,7 @@ from vmm.arch.privileged.translate import FETCH, LOAD, STORE, address_error, phy
 from vmm.arch.privileged.watchpoints import page_kinds, unwatched
 from vmm.arch.rows import AnyMachine
 from vmm.arch.state import OFFSET, SKIP_ALL
-from vmm.arch.stops import Stop
+from vmm.arch.stops import WATCHED_LOAD, WATCHED_STORE, Stop
 
 WATCH_SLOTS = 3
 PAGE_BYTES = 4096
@@ -86,7 +86,7 @@ def load_unit(m: AnyMachine, va: AnyMachine, size: AnyMachine) -> AnyMachine:
 def load_found(m: AnyMachine, pa: AnyMachine, size: AnyMachine) -> AnyMachine:
     """The rest of a load whose address was translated: ``access_va`` to ``pa``."""
     s = m.state
-    m.call(watch, s.access_va, size, m.const(1))
+    m.call(watch, s.access_va, size, m.const(WATCHED_LOAD))
     host = m.call(backing, pa, m.const(LOAD))
     value = m.var(m.const(0))
     for _ in m.when(host == 0):
@@ -151,7 +151,7 @@ def store_unit(m: AnyMachine, va: AnyMachine, size: AnyMachine, value: AnyMachin
 def store_found(m: AnyMachine, pa: AnyMachine, size: AnyMachine, value: AnyMachine, mask: AnyMachine) -> None:
     """Store the bits that are set in ``mask``; a device is given the others as zero."""
     s = m.state
-    m.call(watch, s.access_va, size, m.const(2))
+    m.call(watch, s.access_va, size, m.const(WATCHED_STORE))
     host = m.call(backing, pa, m.const(STORE))
     for _ in m.when(host == 0):
         m.call(device_store, pa, size, value & mask)

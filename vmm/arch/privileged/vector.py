@@ -8,6 +8,7 @@ from vmm.arch.privileged.memory import backing, watch
 from vmm.arch.privileged.translate import LOAD, STORE, physical
 from vmm.arch.privileged.watchpoints import unwatched
 from vmm.arch.rows import AnyMachine
+from vmm.arch.stops import WATCHED_LOAD, WATCHED_STORE
 
 VECTOR_BYTES = 16
 PAGE = 4096
@@ -43,7 +44,7 @@ def shift_of(m: AnyMachine, n: AnyMachine, size: AnyMachine) -> AnyMachine:
 
 
 def load_vector(m: AnyMachine, number: AnyMachine, va: AnyMachine, size: AnyMachine) -> None:
-    first, second, split = places(m, va, m.const(LOAD), 1)
+    first, second, split = places(m, va, m.const(LOAD), WATCHED_LOAD)
     low, high, n = m.var(m.const(0)), m.var(m.const(0)), m.var(m.const(0))
     for _ in m.repeat(lambda: n.value.below(VECTOR_BYTES)):
         byte = m.peek(byte_at(m, n.value, first, second, split), m.const(1)).shl(shift_of(m, n.value, size))
@@ -55,7 +56,7 @@ def load_vector(m: AnyMachine, number: AnyMachine, va: AnyMachine, size: AnyMach
 
 
 def store_vector(m: AnyMachine, number: AnyMachine, va: AnyMachine, size: AnyMachine) -> None:
-    first, second, split = places(m, va, m.const(STORE), 2)
+    first, second, split = places(m, va, m.const(STORE), WATCHED_STORE)
     n = m.var(m.const(0))
     for _ in m.repeat(lambda: n.value.below(VECTOR_BYTES)):
         half = m.element(64, number, n.value.shr(3))
